@@ -1,0 +1,195 @@
+package bluegreen
+
+import "time"
+
+// Role is the part a container plays in the deployment.
+type Role string
+
+// The roles. A pool's role is its name.
+const (
+	RoleProxy   Role = "proxy"
+	RoleBlue    Role = "blue"
+	RoleGreen   Role = "green"
+	RoleWatcher Role = "watcher"
+)
+
+// Role returns the role of the pool's containers.
+func (p Pool) Role() Role { return Role(p.String()) }
+
+// Container is one container of the deployment as last observed.
+type Container struct {
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Service   string    `json:"service"`
+	Role      Role      `json:"role,omitempty"`
+	Image     string    `json:"image"`
+	Release   string    `json:"release,omitempty"`
+	State     string    `json:"state"`            // created, running, paused, restarting, exited, dead
+	Health    string    `json:"health,omitempty"` // "", starting, healthy, unhealthy
+	HealthLog string    `json:"health_log,omitempty"`
+	ExitCode  int       `json:"exit_code"`
+	Restarts  int       `json:"restarts"`
+	OOMKilled bool      `json:"oom_killed,omitempty"`
+	StartedAt time.Time `json:"started_at,omitzero"`
+	CPU       float64   `json:"cpu_percent,omitempty"` // percent of one core
+	Memory    uint64    `json:"memory_bytes,omitempty"`
+	Addrs     []string  `json:"addrs,omitempty"`     // addresses on the project's networks
+	Published string    `json:"published,omitempty"` // host:port of the first published port
+}
+
+// Ready reports whether the container can take traffic as far as the engine can
+// tell. A paused container keeps its last health, so the state is asked first.
+func (c *Container) Ready() bool {
+	return c.State == "running" && (c.Health == "" || c.Health == "healthy")
+}
+
+// PoolState is one pool as last observed.
+type PoolState struct {
+	Pool       Pool        `json:"pool"`
+	Containers []Container `json:"containers"`
+	Fault      *Fault      `json:"fault,omitempty"` // injected by us and not yet undone
+}
+
+// Ready reports whether at least one container of the pool is ready.
+func (p *PoolState) Ready() bool {
+	for i := range p.Containers {
+		if p.Containers[i].Ready() {
+			return true
+		}
+	}
+	return false
+}
+
+// Release returns the release of the pool's first container, "" when unknown.
+func (p *PoolState) Release() string {
+	if len(p.Containers) == 0 {
+		return ""
+	}
+	return p.Containers[0].Release
+}
+
+// RouterStatus is what the proxy says of itself.
+type RouterStatus struct {
+	Active      Pool       `json:"active"`                // pool that nginx sends traffic to
+	Seed        Pool       `json:"seed"`                  // ACTIVE_POOL at the proxy's last start
+	Lock        *Holder    `json:"lock,omitempty"`        // who changes the deployment right now
+	Unfinished  *Operation `json:"unfinished,omitempty"`  // an operation that was cut off
+	Last        *Operation `json:"last,omitempty"`        // the last finished operation
+	Faults      []Fault    `json:"faults,omitempty"`      // injected and not yet undone
+	Connections int        `json:"connections,omitempty"` // client connections open
+	Requests    uint64     `json:"requests,omitempty"`    // requests since nginx started
+	Version     string     `json:"version,omitempty"`     // nginx version
+}
+
+// Deployment is one observation of everything the planner needs to know.
+type Deployment struct {
+	Project   string        `json:"project"`
+	At        time.Time     `json:"at"`
+	Router    *RouterStatus `json:"router,omitempty"`       // nil: the proxy did not answer
+	RouterErr string        `json:"router_error,omitempty"` // why it did not
+	Proxy     *Container    `json:"proxy,omitempty"`
+	Watcher   *Container    `json:"watcher,omitempty"`
+	Blue      PoolState     `json:"blue"`
+	Green     PoolState     `json:"green"`
+	Others    []Container   `json:"others,omitempty"`
+}
+
+// Active returns the active pool, or [NoPool] when the proxy did not answer.
+func (d *Deployment) Active() Pool {
+	if d.Router == nil {
+		return NoPool
+	}
+	return d.Router.Active
+}
+
+// Pool returns the state of pool, nil for [NoPool].
+func (d *Deployment) Pool(pool Pool) *PoolState {
+	switch pool {
+	case Blue:
+		return &d.Blue
+	case Green:
+		return &d.Green
+	case NoPool:
+	}
+	return nil
+}
+
+// Condition is the deployment's state in one word, as `bgctl status` prints it.
+type Condition string
+
+// The conditions.
+const (
+	OK         Condition = "ok"        // both pools and the proxy are ready
+	Degraded   Condition = "degraded"  // traffic is served, but something is not ready
+	FailedOver Condition = "failover"  // the active pool is not ready, the other one serves
+	Switching  Condition = "switching" // somebody changes the deployment
+	Down       Condition = "down"      // no pool or no proxy
+	Unknown    Condition = "unknown"   // the proxy runs and does not answer
+)
+
+// Condition derives the state in one word.
+func (d *Deployment) Condition() Condition {
+	switch {
+	case d.Proxy == nil || !d.Blue.Ready() && !d.Green.Ready():
+		return Down
+	case d.Proxy.State != "running":
+		return Down
+	case d.Router == nil || d.Router.Active == NoPool:
+		return Unknown
+	case d.Router.Lock != nil:
+		return Switching
+	case !d.Pool(d.Active()).Ready():
+		return FailedOver
+	case !d.Pool(d.Active().Other()).Ready(), !d.Proxy.Ready(), len(d.Router.Faults) > 0:
+		return Degraded
+	case d.Watcher != nil && !d.Watcher.Ready():
+		return Degraded
+	}
+	return OK
+}
+
+// Holder names who holds the deployment's lock.
+type Holder struct {
+	User  string    `json:"user"`
+	Host  string    `json:"host"`
+	PID   int       `json:"pid"`
+	What  string    `json:"what"` // the command
+	Since time.Time `json:"since"`
+}
+
+// Operation is one journal entry: what was asked, how far it came.
+type Operation struct {
+	ID       string    `json:"id"`
+	Kind     Action    `json:"kind"`
+	From     Pool      `json:"from,omitempty"`
+	To       Pool      `json:"to,omitempty"`
+	By       Holder    `json:"by"`
+	Started  time.Time `json:"started"`
+	Finished time.Time `json:"finished,omitzero"`
+	Result   string    `json:"result,omitempty"` // done, undone, failed: why
+	Receipt  *Receipt  `json:"receipt,omitempty"`
+}
+
+// FaultMode is a way to break a pool.
+type FaultMode string
+
+// The fault modes.
+const (
+	FaultKill    FaultMode = "kill"    // SIGKILL; the engine does not restart it
+	FaultStop    FaultMode = "stop"    // graceful stop
+	FaultPause   FaultMode = "pause"   // freeze: connects, never answers
+	FaultError   FaultMode = "error"   // demo app: every answer is 500
+	FaultTimeout FaultMode = "timeout" // demo app: never answers
+	FaultSlow    FaultMode = "slow"    // demo app: answers late
+)
+
+// Fault is an injected failure. It is recorded before it acts, so that
+// `bgctl heal` can undo it whatever became of the command that made it.
+type Fault struct {
+	Pool       Pool      `json:"pool"`
+	Mode       FaultMode `json:"mode"`
+	Containers []string  `json:"containers"` // IDs
+	By         Holder    `json:"by"`
+	Since      time.Time `json:"since"`
+	Until      time.Time `json:"until,omitzero"` // when its command meant to undo it
+}
