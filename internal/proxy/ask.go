@@ -1,0 +1,129 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"bgctl/internal/bluegreen"
+)
+
+// probeTimeout bounds one request to a pool.
+const probeTimeout = 5 * time.Second
+
+// Private asks nginx over its private listener. Every request has a connection
+// of its own, so that a worker that is on its way out cannot answer.
+type Private struct {
+	Base   string // http://127.0.0.1:8079
+	Health string // health path of the application
+	client *http.Client
+}
+
+var _ Asker = (*Private)(nil)
+
+// NewPrivate returns an asker for the listener on PrivatePort.
+func NewPrivate() *Private {
+	return &Private{
+		Base:   "http://127.0.0.1:" + strconv.Itoa(PrivatePort),
+		Health: "/healthz",
+		client: &http.Client{
+			Timeout: probeTimeout,
+			Transport: &http.Transport{
+				DisableKeepAlives: true,
+				DialContext:       (&net.Dialer{Timeout: time.Second}).DialContext,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Active implements [Asker].
+func (p *Private) Active(ctx context.Context) (bluegreen.Pool, error) {
+	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/active")
+	if err != nil {
+		return bluegreen.NoPool, err
+	}
+	return bluegreen.ParsePool(strings.TrimSpace(a.body))
+}
+
+// Stub implements [Asker].
+func (p *Private) Stub(ctx context.Context) (connections int, requests uint64, err error) {
+	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/stub")
+	if err != nil {
+		return 0, 0, err
+	}
+	text := a.body
+	// Active connections: 2
+	// server accepts handled requests
+	//  16 16 31
+	lines := strings.Split(text, "\n")
+	if len(lines) < 3 {
+		return 0, 0, fmt.Errorf("stub_status: unexpected answer %q", text)
+	}
+	var accepts, handled uint64
+	if _, err := fmt.Sscanf(lines[0], "Active connections: %d", &connections); err != nil {
+		return 0, 0, fmt.Errorf("stub_status: %w", err)
+	}
+	if _, err := fmt.Sscanf(lines[2], " %d %d %d", &accepts, &handled, &requests); err != nil {
+		return 0, 0, fmt.Errorf("stub_status: %w", err)
+	}
+	return max(connections-1, 0), requests, nil // our own does not count
+}
+
+// Probe implements [Asker].
+func (p *Private) Probe(ctx context.Context, pool bluegreen.Pool) bluegreen.ProbeResult {
+	begin := time.Now()
+	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/"+pool.String()+p.Health)
+	res := bluegreen.ProbeResult{Took: time.Since(begin), Status: a.status, Release: a.header.Get("X-Release-Id")}
+	if served, perr := bluegreen.ParsePool(a.header.Get("X-App-Pool")); perr == nil {
+		res.Pool = served
+	}
+	if err != nil && a.status == 0 {
+		res.Err = err.Error()
+	}
+	return res
+}
+
+// Chaos implements [Asker].
+func (p *Private) Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error {
+	path := "/chaos/stop"
+	if mode != "" {
+		path = "/chaos/start?mode=" + string(mode)
+	}
+	a, err := p.ask(ctx, http.MethodPost, "/_bgctl/"+pool.String()+path)
+	if err != nil && a.status != 0 {
+		return fmt.Errorf("%s answered %d to POST %s", pool, a.status, path)
+	}
+	return err
+}
+
+// answer is what came back; its status is 0 when nothing did.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends one request. An answer other than 2xx is an error beside the answer.
+func (p *Private) ask(ctx context.Context, method, path string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, p.Base+path, http.NoBody)
+	if err != nil {
+		return answer{}, err
+	}
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return answer{}, fmt.Errorf("nginx's private listener: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }() // it has been read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	a := answer{status: resp.StatusCode, header: resp.Header, body: string(text)}
+	if err == nil && (a.status < 200 || a.status > 299) {
+		err = fmt.Errorf("%s %s answered %d", method, path, a.status)
+	}
+	return a, err
+}

@@ -1,0 +1,315 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"bgctl/internal/bluegreen"
+)
+
+// journalKeep is how many finished operations the journal holds.
+const journalKeep = 200
+
+// Dir is a state directory. Its methods are safe for several processes: every
+// change is one rename(2) of a complete file.
+type Dir struct {
+	Path string
+
+	lock *os.File
+}
+
+// Init prepares the directory at the start of the proxy and returns the active
+// pool. On the first start seed decides; later seed wins only when it differs
+// from the seed of the last start, which means that an operator edited it.
+func (d *Dir) Init(seed bluegreen.Pool) (bluegreen.Pool, error) {
+	for _, dir := range []string{"active", "faults"} {
+		if err := os.MkdirAll(d.path(dir), 0o755); err != nil { //nolint:gosec // nginx may run as another user
+			return bluegreen.NoPool, fmt.Errorf("prepare the state directory: %w", err)
+		}
+	}
+	active, err := d.Active()
+	if err != nil {
+		return bluegreen.NoPool, err
+	}
+	if active == bluegreen.NoPool {
+		if err := d.write("active/"+seed.String(), nil); err != nil {
+			return bluegreen.NoPool, err
+		}
+		active = seed
+	}
+	if last := d.seed(); last != bluegreen.NoPool && last != seed && active != seed {
+		if err := d.Route(seed); err != nil {
+			return active, err
+		}
+		active = seed
+	}
+	return active, d.write("seed", []byte(seed.String()+"\n"))
+}
+
+// activeRounds is how often Active looks again. A round misses both names only
+// when a switch falls between its two looks.
+const activeRounds = 8
+
+// Active returns the pool whose flag file exists, [bluegreen.NoPool] when none
+// does. Two flags cannot come from a rename; should a person have made the second,
+// green counts, because that is what nginx does.
+//
+// It is safe while another process switches: the flag may move from a name not
+// yet looked at to one looked at already, so one look at each proves nothing.
+func (d *Dir) Active() (bluegreen.Pool, error) {
+	for range activeRounds {
+		for _, pool := range []bluegreen.Pool{bluegreen.Green, bluegreen.Blue} {
+			_, err := os.Stat(d.path("active/" + pool.String()))
+			if err == nil {
+				return pool, nil
+			}
+			if !errors.Is(err, fs.ErrNotExist) {
+				return bluegreen.NoPool, fmt.Errorf("read the active pool: %w", err)
+			}
+		}
+	}
+	return bluegreen.NoPool, nil
+}
+
+// Route makes pool active: one rename, no copy, nothing in between.
+func (d *Dir) Route(pool bluegreen.Pool) error {
+	if pool == bluegreen.NoPool {
+		return errors.New("route: no pool given")
+	}
+	active, err := d.Active()
+	if err != nil || active == pool {
+		return err
+	}
+	if active == bluegreen.NoPool {
+		return d.write("active/"+pool.String(), nil)
+	}
+	if err := os.Rename(d.path("active/"+active.String()), d.path("active/"+pool.String())); err != nil {
+		return fmt.Errorf("rename the flag file: %w", err)
+	}
+	return d.sync("active")
+}
+
+// Lock takes the deployment's lock without waiting. It returns the holder and
+// false when somebody else has it.
+func (d *Dir) Lock(holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
+	if d.lock != nil {
+		return nil, true, nil
+	}
+	f, err := os.OpenFile(d.path("lock"), os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // read by whoever wants the lock
+	if err != nil {
+		return nil, false, fmt.Errorf("open the lock: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		other := readHolder(f)
+		return other, false, f.Close()
+	}
+	if err != nil {
+		return nil, false, errors.Join(fmt.Errorf("take the lock: %w", err), f.Close())
+	}
+	text, err := json.Marshal(holder)
+	if err == nil {
+		err = errors.Join(f.Truncate(0), writeAt(f, text))
+	}
+	if err != nil {
+		return nil, false, errors.Join(fmt.Errorf("write the lock: %w", err), f.Close())
+	}
+	d.lock = f
+	return nil, true, nil
+}
+
+// Unlock releases the lock, if it is held.
+func (d *Dir) Unlock() error {
+	if d.lock == nil {
+		return nil
+	}
+	f := d.lock
+	d.lock = nil
+	return f.Close()
+}
+
+// Holder returns who holds the lock, nil when nobody does.
+func (d *Dir) Holder() *bluegreen.Holder {
+	if d.lock != nil {
+		return nil // we do; a command does not report itself
+	}
+	f, err := os.Open(d.path("lock"))
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = f.Close() }() // only read
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+		return nil
+	}
+	return readHolder(f)
+}
+
+// Begin records the operation under way.
+func (d *Dir) Begin(op bluegreen.Operation) error { return d.writeJSON("operation.json", op) }
+
+// Finish appends the operation to the journal and forgets it as under way.
+func (d *Dir) Finish(op bluegreen.Operation) error {
+	line, err := json.Marshal(op)
+	if err != nil {
+		return fmt.Errorf("encode the operation: %w", err)
+	}
+	old, err := os.ReadFile(d.path("journal.ndjson"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	lines := bytes.SplitAfter(old, []byte("\n"))
+	if n := len(lines) - journalKeep; n > 0 {
+		lines = lines[n:]
+	}
+	text := append(bytes.Join(lines, nil), append(line, '\n')...)
+	if err := d.write("journal.ndjson", text); err != nil {
+		return err
+	}
+	if err := os.Remove(d.path("operation.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("close the operation: %w", err)
+	}
+	return nil
+}
+
+// Status reads everything but what only nginx knows.
+func (d *Dir) Status() (bluegreen.RouterStatus, error) {
+	active, err := d.Active()
+	if err != nil {
+		return bluegreen.RouterStatus{}, err
+	}
+	st := bluegreen.RouterStatus{Active: active, Seed: d.seed(), Lock: d.Holder()}
+	var op bluegreen.Operation
+	// An operation under way is unfinished only when nobody works on it.
+	if d.readJSON("operation.json", &op) == nil && st.Lock == nil {
+		st.Unfinished = &op
+	}
+	if ops, err := d.Journal(); err == nil && len(ops) > 0 {
+		st.Last = &ops[len(ops)-1]
+	}
+	for _, pool := range bluegreen.Pools() {
+		var f bluegreen.Fault
+		if d.readJSON(faultFile(pool), &f) == nil {
+			st.Faults = append(st.Faults, f)
+		}
+	}
+	return st, nil
+}
+
+// Journal returns the finished operations, oldest first. A line that cannot be
+// read is left out.
+func (d *Dir) Journal() ([]bluegreen.Operation, error) {
+	text, err := os.ReadFile(d.path("journal.ndjson"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the journal: %w", err)
+	}
+	var ops []bluegreen.Operation
+	for line := range bytes.Lines(text) {
+		var op bluegreen.Operation
+		if json.Unmarshal(line, &op) == nil {
+			ops = append(ops, op)
+		}
+	}
+	return ops, nil
+}
+
+// SetFault records a fault. A fault on the same pool is replaced.
+func (d *Dir) SetFault(f bluegreen.Fault) error { return d.writeJSON(faultFile(f.Pool), f) }
+
+// ClearFault forgets the fault on pool, if any.
+func (d *Dir) ClearFault(pool bluegreen.Pool) error {
+	if err := os.Remove(d.path(faultFile(pool))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget the fault: %w", err)
+	}
+	return nil
+}
+
+// faultFile names the record of a fault.
+func faultFile(pool bluegreen.Pool) string { return "faults/" + pool.String() + ".json" }
+
+// seed returns the pool recorded at the last start.
+func (d *Dir) seed() bluegreen.Pool {
+	text, err := os.ReadFile(d.path("seed"))
+	if err != nil {
+		return bluegreen.NoPool
+	}
+	pool, err := bluegreen.ParsePool(strings.TrimSpace(string(text)))
+	if err != nil {
+		return bluegreen.NoPool
+	}
+	return pool
+}
+
+// path returns the place of name in the directory.
+func (d *Dir) path(name string) string { return filepath.Join(d.Path, name) }
+
+// write replaces name by text with one rename, durably.
+func (d *Dir) write(name string, text []byte) error {
+	dir := filepath.Dir(name)
+	tmp, err := os.CreateTemp(d.Path, ".new-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	_, err = tmp.Write(text)
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), d.path(name))
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
+	}
+	return d.sync(dir)
+}
+
+// writeJSON is write of v's JSON.
+func (d *Dir) writeJSON(name string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return d.write(name, append(text, '\n'))
+}
+
+// readJSON reads name into v.
+func (d *Dir) readJSON(name string, v any) error {
+	text, err := os.ReadFile(d.path(name))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// sync makes renames in a subdirectory durable.
+func (d *Dir) sync(dir string) error {
+	f, err := os.Open(d.path(dir))
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// readHolder reads the holder out of the lock file, nil when it says nothing.
+func readHolder(f *os.File) *bluegreen.Holder {
+	text := make([]byte, 4096)
+	n, err := f.ReadAt(text, 0)
+	var h bluegreen.Holder
+	if n == 0 && err != nil || json.Unmarshal(text[:n], &h) != nil {
+		return &bluegreen.Holder{}
+	}
+	return &h
+}
+
+// writeAt writes text at the start of f.
+func writeAt(f *os.File, text []byte) error {
+	_, err := f.WriteAt(text, 0)
+	return err
+}

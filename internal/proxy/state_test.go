@@ -1,0 +1,140 @@
+package proxy_test
+
+import (
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/proxy"
+)
+
+func TestDir_InitSeedsAndKeeps(t *testing.T) {
+	const b, g = bluegreen.Blue, bluegreen.Green
+	// Each start is ACTIVE_POOL; switches happen between the starts.
+	tests := []struct {
+		name   string
+		starts []bluegreen.Pool
+		moves  []bluegreen.Pool // NoPool: none after this start
+		want   bluegreen.Pool
+	}{
+		{"the first start seeds", []bluegreen.Pool{g}, nil, g},
+		{"a restart keeps the switch", []bluegreen.Pool{b, b}, []bluegreen.Pool{g}, g},
+		{"an edited variable wins", []bluegreen.Pool{b, g}, nil, g},
+		{"an edit wins over a switch", []bluegreen.Pool{b, g, b}, []bluegreen.Pool{0, g}, b},
+		{".env kept in step changes nothing", []bluegreen.Pool{b, g}, []bluegreen.Pool{g}, g},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := &proxy.Dir{Path: t.TempDir()}
+			var got bluegreen.Pool
+			for i, seed := range tt.starts {
+				var err error
+				if got, err = dir.Init(seed); err != nil {
+					t.Fatal(err)
+				}
+				if i < len(tt.moves) && tt.moves[i] != bluegreen.NoPool {
+					if err := dir.Route(tt.moves[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if got != tt.want {
+				t.Errorf("active = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A switch moves the one flag file: it is never copied, made anew or away. The
+// file itself is watched, because readdir(3) may list a file that is renamed
+// meanwhile under both of its names, or under none.
+func TestDir_RouteMovesTheOneFlag(t *testing.T) {
+	dir := &proxy.Dir{Path: t.TempDir()}
+	if _, err := dir.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	flag, err := os.Stat(filepath.Join(dir.Path, "active", "blue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := bluegreen.Blue
+	for range 100 {
+		pool = pool.Other()
+		if err := dir.Route(pool); err != nil {
+			t.Fatal(err)
+		}
+		now, err := os.Stat(filepath.Join(dir.Path, "active", pool.String()))
+		if err != nil || !os.SameFile(flag, now) {
+			t.Fatalf("%s's flag is not the file that was there before: %v", pool, err)
+		}
+		if names, err := os.ReadDir(filepath.Join(dir.Path, "active")); err != nil || len(names) != 1 {
+			t.Fatalf("flags: %v, %v", names, err)
+		}
+	}
+}
+
+// Whoever asks during a switch hears one of the two pools, never "none".
+func TestDir_ActiveDuringSwitches(t *testing.T) {
+	dir := &proxy.Dir{Path: t.TempDir()}
+	if _, err := dir.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if pool, err := dir.Active(); err != nil || pool == bluegreen.NoPool {
+				t.Errorf("active = %v, %v", pool, err)
+				return
+			}
+		}
+	})
+	pool := bluegreen.Blue
+	for range 2000 {
+		pool = pool.Other()
+		if err := dir.Route(pool); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+func TestDir_JournalIsBounded(t *testing.T) {
+	dir := &proxy.Dir{Path: t.TempDir()}
+	if _, err := dir.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	for range 250 {
+		if err := dir.Finish(bluegreen.Operation{ID: "x", To: bluegreen.Green}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ops, err := dir.Journal()
+	if err != nil || len(ops) > 201 || len(ops) < 200 {
+		t.Errorf("journal holds %d, %v", len(ops), err)
+	}
+}
+
+func TestDir_TornJournalLineIsLeftOut(t *testing.T) {
+	dir := &proxy.Dir{Path: t.TempDir()}
+	if _, err := dir.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	text := `{"id":"a","kind":"switch","by":{},"started":"2026-01-01T00:00:00Z"}` + "\n" + `{"id":"b","ki`
+	if err := os.WriteFile(filepath.Join(dir.Path, "journal.ndjson"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ops, err := dir.Journal()
+	if err != nil || len(ops) != 1 || ops[0].ID != "a" {
+		t.Errorf("journal = %+v, %v", ops, err)
+	}
+}
