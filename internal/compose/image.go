@@ -1,0 +1,127 @@
+package compose
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+)
+
+const pullTimeout = 15 * time.Minute
+
+// ImageID returns the ID of a local image; [ErrNotFound] when there is none.
+func (c *Client) ImageID(ctx context.Context, ref string) (string, error) {
+	inspect, err := c.inspectImage(ctx, ref)
+	return inspect.ID, err
+}
+
+// ImageLabels returns the labels of a local image. Foreign.
+func (c *Client) ImageLabels(ctx context.Context, ref string) (map[string]string, error) {
+	inspect, err := c.inspectImage(ctx, ref)
+	if err != nil || inspect.Config == nil {
+		return nil, err
+	}
+	return inspect.Config.Labels, nil
+}
+
+// TagImage gives a local image another name; a name in use moves.
+func (c *Client) TagImage(ctx context.Context, ref, name string) error {
+	ctx, cancel := within(ctx, readTimeout)
+	defer cancel()
+	return c.wrap("tag image "+shortImage(ref), c.api.ImageTag(ctx, ref, name))
+}
+
+// PullImage gets an image from its registry, without credentials. The error is
+// one line: the registry's reason, not its whole answer.
+func (c *Client) PullImage(ctx context.Context, ref string) error {
+	ctx, cancel := within(ctx, pullTimeout)
+	defer cancel()
+	doing := "pull image " + ref
+	body, err := c.api.ImagePull(ctx, ref, image.PullOptions{})
+	if err != nil {
+		return pullReason(c.wrap(doing, err), ref)
+	}
+	defer func() { _ = body.Close() }()
+	// The engine answers 200 first and reports a failure in the stream.
+	return pullReason(c.wrap(doing, readProgress(body)), ref)
+}
+
+func (c *Client) inspectImage(ctx context.Context, ref string) (image.InspectResponse, error) {
+	ctx, cancel := within(ctx, readTimeout)
+	defer cancel()
+	inspect, err := c.api.ImageInspect(ctx, ref)
+	return inspect, c.wrap("inspect image "+shortImage(ref), err)
+}
+
+func shortImage(ref string) string {
+	return shortID(strings.TrimPrefix(ref, "sha256:"))
+}
+
+// pullReason turns the usual refusals into words that say what to do.
+func pullReason(err error, ref string) error {
+	if err == nil || errors.Is(err, ErrUnreachable) {
+		return err
+	}
+	text := err.Error()
+	has := func(parts ...string) bool {
+		for _, part := range parts {
+			if strings.Contains(text, part) {
+				return true
+			}
+		}
+		return false
+	}
+	reason := ""
+	switch {
+	case has("manifest unknown", "not found: manifest", "manifest for"):
+		reason = "the registry has no such tag"
+	case has("pull access denied", "repository does not exist", "requested access to the resource is denied"):
+		reason = "the registry has no such repository, or it wants a login (`docker pull " + ref + "` uses yours)"
+	case has("unauthorized", "no basic auth credentials", "authentication required"):
+		reason = "the registry wants a login (`docker pull " + ref + "` uses yours)"
+	case has("no such host", "server misbehaving", "connection refused", "i/o timeout", "Client.Timeout", "network is unreachable"):
+		reason = "the engine cannot reach the registry"
+	case has("toomanyrequests", "rate limit"):
+		reason = "the registry's rate limit is reached; try again later or log in"
+	case has("no matching manifest"):
+		reason = "the image is not made for this engine's platform"
+	case has("no space left"):
+		reason = "the engine's disk is full"
+	default:
+		return err
+	}
+	return &engineError{doing: "pull image " + ref, reason: reason, cause: err}
+}
+
+// progressLine is what a pull and a build write, one JSON object after another.
+type progressLine struct {
+	Error       string `json:"error"`
+	ErrorDetail struct {
+		Message string `json:"message"`
+	} `json:"errorDetail"`
+}
+
+// readProgress reads to the end and returns the failure that the stream carries.
+func readProgress(body io.Reader) error {
+	decoder := json.NewDecoder(bufio.NewReader(body))
+	for {
+		var line progressLine
+		err := decoder.Decode(&line)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read the engine's progress: %w", err)
+		case line.ErrorDetail.Message != "":
+			return plainText([]byte(line.ErrorDetail.Message))
+		case line.Error != "":
+			return plainText([]byte(line.Error))
+		}
+	}
+}
