@@ -1,0 +1,127 @@
+package logstream
+
+import (
+	"bytes"
+	"hash/fnv"
+	"io"
+	"strconv"
+)
+
+// Cursor is a place in a followed file that survives a restart: after the last
+// line delivered. It names the file by device and inode, and proves that it is
+// still the same file by the bytes before the place, because inodes are reused and
+// files are cut in place.
+type Cursor struct {
+	Path      string   `json:"path,omitempty"`
+	Dev       uint64   `json:"dev,omitempty"`
+	Ino       uint64   `json:"ino,omitempty"`
+	Offset    int64    `json:"offset"`
+	Marker    string   `json:"marker,omitempty"`     // hash of the bytes before Offset
+	MarkerLen int      `json:"marker_len,omitempty"` // how many bytes
+	Older     []Cursor `json:"older,omitempty"`      // rotated files not yet at their end
+	Known     []Known  `json:"known,omitempty"`      // files beside the log that are done with
+}
+
+// Known is a file beside the log, recognised by the hash of its first bytes too:
+// the inode of a deleted one is soon used again.
+type Known struct {
+	Dev  uint64 `json:"dev,omitempty"`
+	Ino  uint64 `json:"ino"`
+	Head string `json:"head"`
+}
+
+// IsZero reports whether the cursor points nowhere.
+func (c Cursor) IsZero() bool { return c.Path == "" && c.Ino == 0 }
+
+// startKind is where a source begins.
+type startKind uint8
+
+const (
+	fromEnd startKind = iota
+	fromBeginning
+	fromLast
+	fromCursor
+)
+
+// Start says where in the log a source begins. The zero value is [AtEnd].
+type Start struct {
+	kind   startKind
+	lines  int
+	cursor Cursor
+}
+
+// AtEnd starts with the next line written.
+func AtEnd() Start { return Start{} }
+
+// AtBeginning starts with the first line.
+func AtBeginning() Start { return Start{kind: fromBeginning} }
+
+// AtLast starts with the last n lines.
+func AtLast(n int) Start { return Start{kind: fromLast, lines: n} }
+
+// AtCursor goes on where a cursor points. When its file is gone, it starts with
+// the first line and counts a gap. The zero cursor means [AtBeginning].
+func AtCursor(c Cursor) Start { return Start{kind: fromCursor, cursor: c} }
+
+const markerLen = 256
+
+// marker hashes the bytes before offset.
+func marker(r io.ReaderAt, offset int64) (sum string, n int) {
+	buf := before(r, offset, int(min(offset, markerLen)))
+	if len(buf) == 0 {
+		return "", 0
+	}
+	return hash(buf), len(buf)
+}
+
+func hash(b []byte) string {
+	h := fnv.New64a()
+	_, _ = h.Write(b) // a hash takes everything
+	return strconv.FormatUint(h.Sum64(), 16)
+}
+
+// before returns the n bytes before offset, nil when they cannot be read.
+func before(r io.ReaderAt, offset int64, n int) []byte {
+	if n <= 0 || int64(n) > offset {
+		return nil
+	}
+	buf := make([]byte, n)
+	if got, _ := r.ReadAt(buf, offset-int64(n)); got != n {
+		return nil
+	}
+	return buf
+}
+
+// matches reports whether the bytes before the cursor are still the same.
+func (c Cursor) matches(r io.ReaderAt) bool {
+	if c.Offset == 0 {
+		return true
+	}
+	sum, n := marker(r, c.Offset)
+	return n == c.MarkerLen && n > 0 && sum == c.Marker
+}
+
+// lastLines returns the offset of the last n complete lines of the first size bytes.
+func lastLines(r io.ReaderAt, size int64, n int) (int64, error) {
+	buf := make([]byte, readChunk)
+	for end := size; end > 0; {
+		chunk := buf[:min(end, readChunk)]
+		start := end - int64(len(chunk))
+		if got, err := r.ReadAt(chunk, start); got < len(chunk) && err != nil {
+			return 0, err
+		}
+		for i := len(chunk); ; {
+			i = bytes.LastIndexByte(chunk[:i], '\n')
+			if i < 0 {
+				break
+			}
+			// The newline that ends the line before the n wanted ones.
+			if n == 0 {
+				return start + int64(i) + 1, nil
+			}
+			n--
+		}
+		end = start
+	}
+	return 0, nil
+}

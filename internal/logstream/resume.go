@@ -1,0 +1,87 @@
+package logstream
+
+import (
+	"os"
+	"slices"
+)
+
+// begin opens the log for the first time, at the place the configuration asks for.
+func (s *FileSource) begin(f *os.File, info os.FileInfo) error {
+	id, _ := identify(info)
+	start := s.cfg.Start
+	switch start.kind {
+	case fromBeginning:
+	case fromCursor:
+		s.resume(f, info, start.cursor)
+		return nil
+	case fromEnd, fromLast:
+		offset, err := lastLines(f, info.Size(), start.lines)
+		if err != nil {
+			return err
+		}
+		s.push(f, id, offset)
+		return nil
+	}
+	s.push(f, id, 0)
+	return nil
+}
+
+// resume goes on at a cursor: in the same file, or in the file it has become by
+// rotation followed by those that came after it, or at the head with a gap noted.
+func (s *FileSource) resume(f *os.File, info os.FileInfo, c Cursor) {
+	id, _ := identify(info)
+	if c.IsZero() {
+		s.push(f, id, 0)
+		return
+	}
+	s.known = map[fileID]string{}
+	for _, k := range c.Known {
+		s.known[fileID{dev: k.Dev, ino: k.Ino}] = k.Head
+	}
+	for _, old := range c.Older {
+		s.reopen(old)
+	}
+	if id == c.id() && info.Size() >= c.Offset && c.matches(f) {
+		s.push(f, id, c.Offset)
+		return
+	}
+	if s.reopen(c) {
+		s.openMissed(id)
+	} else {
+		s.b.parser.counts.Gaps++
+	}
+	s.push(f, id, 0)
+}
+
+func (c Cursor) id() fileID { return fileID{dev: c.Dev, ino: c.Ino} }
+
+// reopen finds the file of a cursor under another name. A copy (copytruncate) has
+// another inode but the same bytes, so the bytes decide; an inode alone is enough
+// only when nothing was read yet.
+func (s *FileSource) reopen(c Cursor) bool {
+	all := siblings(s.cfg.Path)
+	// The very inode first: it may still be written to, a copy never is.
+	slices.SortStableFunc(all, func(a, b sibling) int { return rank(a, c) - rank(b, c) })
+	for _, x := range all {
+		if s.isOpen(x.id) || c.Offset == 0 && x.id != c.id() {
+			continue
+		}
+		f, info, err := openLog(x.path)
+		if err != nil {
+			continue
+		}
+		if info.Size() >= c.Offset && c.matches(f) {
+			s.push(f, x.id, c.Offset)
+			return true
+		}
+		_ = f.Close()
+	}
+	return false
+}
+
+func rank(x sibling, c Cursor) int {
+	if x.id == c.id() {
+		return 0
+	}
+	return 1
+}
