@@ -1,0 +1,122 @@
+// Package alert decides what the log means: it takes records and yields events.
+// It holds the sliding error-rate window, the per-pool statistics and the
+// detectors of failover, recovery and planned switches.
+//
+// The package is pure. It does no I/O and reads no clock: time comes with the
+// records and with the ticks of its caller, so that a replay of a log yields the
+// very events the live run yielded.
+package alert
+
+import (
+	"time"
+
+	"bgctl/internal/bluegreen"
+)
+
+// Type names what an event is about. One type has one cooldown.
+type Type string
+
+// The event types.
+const (
+	ErrorRate Type = "error_rate" // error rate of the window over the threshold
+	Failover  Type = "failover"   // the pool that is not active answers
+	AllDown   Type = "all_down"   // no pool answers
+	Switch    Type = "switch"     // traffic was moved on purpose
+	Flapping  Type = "flapping"   // the serving pool keeps changing
+	NoTraffic Type = "no_traffic" // no request for longer than allowed
+	Notice    Type = "notice"     // said once: format, configuration, start
+)
+
+// Status is where an alert stands.
+type Status string
+
+// The states of an event. Info events (a switch, a notice) neither fire nor resolve.
+const (
+	Firing   Status = "firing"
+	Resolved Status = "resolved"
+	Info     Status = "info"
+)
+
+// Severity orders events for people.
+type Severity string
+
+// The severities.
+const (
+	Critical Severity = "critical"
+	Warning  Severity = "warning"
+	Good     Severity = "good"
+	Note     Severity = "info"
+)
+
+// Event is one transition of one alert. Its JSON form is the NDJSON line of the
+// watcher and the body of the generic webhook; fields are added, never renamed.
+type Event struct {
+	ID        string         `json:"id"`   // type-seq, the same at every delivery attempt
+	Time      time.Time      `json:"time"` // time of the deciding record
+	Type      Type           `json:"type"`
+	Status    Status         `json:"status"`
+	Severity  Severity       `json:"severity"`
+	Summary   string         `json:"summary"`          // one line for a person
+	Pool      bluegreen.Pool `json:"pool,omitempty"`   // pool the event is about
+	From      bluegreen.Pool `json:"from,omitempty"`   // failover, switch: the pool left
+	To        bluegreen.Pool `json:"to,omitempty"`     // failover, switch: the pool reached
+	Active    bluegreen.Pool `json:"active,omitempty"` // pool the proxy was told to use
+	Release   string         `json:"release,omitempty"`
+	Window    Window         `json:"window"`
+	Threshold float64        `json:"threshold"`       // percent
+	Since     time.Time      `json:"since,omitzero"`  // firing since; on resolved: fired at
+	First     *Sample        `json:"first,omitempty"` // first bad request of the episode
+	Last      *Sample        `json:"last,omitempty"`  // last bad request of the episode
+	Cause     string         `json:"cause,omitempty"` // likely cause, in words
+	Command   string         `json:"command,omitempty"`
+	Muted     string         `json:"muted,omitempty"` // why no message was posted: cooldown, maintenance
+	Deferred  bool           `json:"deferred,omitempty"`
+}
+
+// Window is the sliding window at one moment.
+type Window struct {
+	Size          int     `json:"size"`           // configured number of requests
+	N             int     `json:"n"`              // requests in the window
+	Errors        int     `json:"errors"`         // requests that count as errors
+	Rate          float64 `json:"rate"`           // percent, 0 when empty
+	AttemptErrors int     `json:"attempt_errors"` // requests with a failed attempt, answered or not
+	AttemptRate   float64 `json:"attempt_rate"`   // percent
+	ClientGone    int     `json:"client_gone"`    // status 499
+	MinSamples    int     `json:"min_samples"`    // requests needed before it may fire
+	ErrorsToFire  int     `json:"errors_to_fire"` // further errors until it fires, 0 when over
+}
+
+// Sample is one request shown as evidence.
+type Sample struct {
+	Time      time.Time      `json:"time"`
+	Method    string         `json:"method"`
+	Path      string         `json:"path"`
+	Status    int            `json:"status"`
+	Attempts  string         `json:"attempts,omitempty"` // "502 blue, 200 green"
+	Pool      bluegreen.Pool `json:"pool,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+}
+
+// DeliveryState is where a message to a receiver stands.
+type DeliveryState string
+
+// The delivery states.
+const (
+	Queued   DeliveryState = "queued"
+	Sent     DeliveryState = "sent"
+	Retrying DeliveryState = "retrying"
+	Muted    DeliveryState = "muted"
+	Dropped  DeliveryState = "dropped"
+)
+
+// Delivery reports what became of an event's message.
+type Delivery struct {
+	Event     string        `json:"event"` // Event.ID
+	Time      time.Time     `json:"time"`
+	Receiver  string        `json:"receiver"` // "slack", "webhook"
+	State     DeliveryState `json:"state"`
+	Attempt   int           `json:"attempt,omitempty"`
+	Reason    string        `json:"reason,omitempty"` // never contains the webhook URL
+	Until     time.Time     `json:"until,omitzero"`   // muted or waiting until
+	Duplicate bool          `json:"may_be_duplicate,omitempty"`
+}
