@@ -1,0 +1,221 @@
+// Package watch is the watcher process: it reads the access log through a source,
+// asks a detector what the lines mean, says so on standard output and hands the
+// events to the queues of the receivers. It serves /healthz and /metrics.
+//
+//	source ─▶ detector ─▶ events ─┬▶ stdout (NDJSON)
+//	             ▲                ├▶ events.ndjson (history)
+//	      tick 1 s┘               └▶ queue per receiver ─▶ Slack, webhook
+//
+// It decides nothing about alerts and knows no Docker. What it promises: an event
+// is on disk in every queue before the log position behind it is saved, so a kill
+// at any moment repeats work and never skips it; and a disk, a receiver or a
+// reader of standard output that fails does not stop the watching.
+package watch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"bgctl/internal/alert"
+	"bgctl/internal/logstream"
+	"bgctl/internal/slack"
+)
+
+// Source follows a log and delivers its records in order until ctx ends.
+type Source interface {
+	Run(ctx context.Context, deliver func(logstream.Batch) error) error
+}
+
+// Detector turns records and the passing of time into events. It is used by one
+// goroutine at a time.
+type Detector interface {
+	Observe(rec *logstream.Record) []alert.Event
+	Tick(now time.Time) []alert.Event
+	Window() alert.Window
+}
+
+// Keeper is a detector whose state survives a restart.
+type Keeper interface {
+	Detector
+	Save() (json.RawMessage, error)
+	Load(raw json.RawMessage) error
+}
+
+// keeper adapts a detector with a typed snapshot.
+type keeper[S any] struct {
+	Detector
+	state   func() S
+	restore func(S)
+}
+
+// Keep returns d as a [Keeper] that stores what state returns as JSON:
+//
+//	watch.Keep(det, det.State, det.Restore)
+func Keep[S any](d Detector, state func() S, restore func(S)) Keeper {
+	return keeper[S]{d, state, restore}
+}
+
+func (k keeper[S]) Save() (json.RawMessage, error) { return json.Marshal(k.state()) }
+
+func (k keeper[S]) Load(raw json.RawMessage) error {
+	var s S
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return err
+	}
+	k.restore(s)
+	return nil
+}
+
+// Config is what a watcher is made of. Only Source, Detector and StateDir are
+// needed; everything else may be zero.
+type Config struct {
+	Source   Source
+	Detector Keeper
+	StateDir string // writable directory that survives a restart
+	Host     string
+	Project  string
+
+	Threshold float64 // percent, for /metrics
+	Out       io.Writer
+	Receivers []slack.Receiver
+	Listener  net.Listener // nil: no HTTP server
+
+	// Cursor returns the position behind the batch that is being delivered. It is
+	// called from within deliver only, at its end, and its result is kept: return
+	// a value, not a pointer into the source.
+	Cursor func() any
+	// SourceHealth returns why the source has lost its log, nil while it reads.
+	SourceHealth func() error
+	// SetMaintenance tells the detector until when messages are muted; the zero
+	// time ends it. Events it yields go out. Nil: maintenance is not supported.
+	SetMaintenance func(until time.Time) []alert.Event
+	// MaintenanceMode mutes from the start until the process ends.
+	MaintenanceMode bool
+}
+
+// Names of the files in the state directory.
+const (
+	StateFile       = "watch.json"
+	HistoryFile     = "events.ndjson"
+	MaintenanceFile = "maintenance"
+	lockFile        = "watch.lock"
+)
+
+// The watcher's pace.
+const (
+	tickEvery   = time.Second
+	catchUpLag  = time.Minute      // lines older than this are catching up
+	catchUpHold = 2 * time.Second  // messages wait for the end of it
+	catchUpMax  = 30 * time.Second // but never longer
+	stopHTTP    = time.Second
+)
+
+// watcher is the running process. Its mutex is held while a batch or a tick is in
+// work; the order is watcher, queue, output.
+type watcher struct {
+	cfg     Config
+	out     *output
+	metrics *metrics
+	history *history
+	queues  []*slack.Queue
+
+	mu          sync.Mutex
+	firing      map[alert.Type]alert.Event
+	cursor      any // position behind the last batch in work
+	counts      logstream.Counts
+	last        time.Time // time of the newest record
+	lastBatch   time.Time // when it was read
+	catchingUp  time.Time // since when; zero: not
+	maintenance time.Time // muted until
+	dirty       bool
+	lastNag     time.Time
+	sourceErr   string // what was last said about the source
+}
+
+// Run watches until ctx ends or the source fails. It returns within 5 s after the
+// end of ctx, with everything undelivered on disk.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Out == nil {
+		cfg.Out = io.Discard
+	}
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return fmt.Errorf("create state directory: %w", err)
+	}
+	unlock, err := lockDir(filepath.Join(cfg.StateDir, lockFile))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
+	w.metrics = newMetrics(w)
+	w.history = openHistory(filepath.Join(cfg.StateDir, HistoryFile), w.out.notice)
+	w.restore()
+	w.openQueues()
+	return w.run(ctx)
+}
+
+func (w *watcher) openQueues() {
+	for _, r := range w.cfg.Receivers {
+		w.queues = append(w.queues, slack.OpenQueue(slack.QueueConfig{
+			Receiver: r,
+			Path:     filepath.Join(w.cfg.StateDir, "queue-"+r.Name()+".json"),
+			Meta:     slack.Meta{Host: w.cfg.Host, Project: w.cfg.Project},
+			Report: func(d alert.Delivery) {
+				w.metrics.deliveries.WithLabelValues(d.Receiver, string(d.State)).Inc()
+				w.out.delivery(d)
+			},
+			Notice: w.out.notice,
+		}))
+	}
+	if len(w.queues) == 0 {
+		w.out.notice("no webhook configured: alerts appear on standard output only")
+	}
+}
+
+func (w *watcher) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for _, q := range w.queues {
+		wg.Go(func() { q.Run(ctx) })
+	}
+	wg.Go(func() { w.tickLoop(ctx) })
+	if w.cfg.Listener != nil {
+		wg.Go(func() { w.serve(ctx) })
+	}
+	w.startMaintenance()
+	err := w.cfg.Source.Run(ctx, w.deliver)
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+		err = nil
+	}
+	cancel()
+	wg.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.save()
+	w.history.close()
+	if err != nil {
+		return fmt.Errorf("follow the log: %w", err)
+	}
+	return nil
+}
+
+func (w *watcher) tickLoop(ctx context.Context) {
+	t := time.NewTicker(tickEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-t.C:
+			w.tick(now)
+		}
+	}
+}
