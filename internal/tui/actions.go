@@ -1,0 +1,296 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"bgctl/internal/bluegreen"
+)
+
+// locked says why keys that change something are off, "" while they are on.
+func (m *Model) locked() string {
+	switch {
+	case m.opts.Access == ReadOnly:
+		return "read-only: this screen changes nothing"
+	case m.dep == nil || m.depErr != nil:
+		return "docker does not answer: nothing can be changed now"
+	case m.act != nil:
+		return m.act.title + " has not ended yet"
+	}
+	if l := routerLock(m.dep); l != nil {
+		return fmt.Sprintf("locked by %s@%s: %s", clean(l.User), clean(l.Host), clean(l.What))
+	}
+	return ""
+}
+
+// onKey dispatches one key press: to what is open, else to the key table.
+func (m *Model) onKey(name, text string) tea.Cmd {
+	switch name {
+	case "ctrl+c":
+		return m.quit()
+	case "ctrl+z":
+		return tea.Suspend
+	case "ctrl+l":
+		return tea.ClearScreen
+	}
+	switch {
+	case m.dialog != nil:
+		return m.onDialogKey(name, text)
+	case m.finder != nil:
+		m.onText(name, text)
+		return nil
+	case m.help || m.details != nil:
+		return m.onBoxKey(name)
+	}
+	b := m.lookup(name)
+	if b == nil {
+		return nil
+	}
+	if why := m.locked(); b.writes && why != "" {
+		m.toast = say(m.now, inkWarn, "nothing done: "+why)
+		return nil
+	}
+	if !b.legal(m) {
+		return nil
+	}
+	return b.do(m)
+}
+
+// onText types into the search prompt.
+func (m *Model) onText(name, text string) {
+	if m.finder != nil && m.dialog == nil && !m.finder.key(name, text, m.logs) {
+		m.finder = nil
+		m.logs.jumpToMatch()
+	}
+}
+
+// jumpToMatch shows the newest match when it is not the newest row anyway.
+func (p *logPanel) jumpToMatch() {
+	if p.query != "" {
+		p.jump(-1, p.matchesQuery)
+	}
+}
+
+// onBoxKey handles keys while help or details are open.
+func (m *Model) onBoxKey(name string) tea.Cmd {
+	step := 0
+	switch name {
+	case "up", "k":
+		step = -1
+	case "down", "j":
+		step = 1
+	case "pgdown", "ctrl+d", "space":
+		step = 10
+	case "pgup", "ctrl+u":
+		step = -10
+	case "q", "esc", "enter", "?", "f1":
+		m.help, m.details = false, nil
+		return nil
+	}
+	if m.help {
+		m.helpTop += step
+	} else {
+		m.details.top += step
+	}
+	return nil
+}
+
+// onDialogKey handles keys while a dialog asks.
+func (m *Model) onDialogKey(name, text string) tea.Cmd {
+	q := m.dialog
+	switch q.key(name, text) {
+	case cancelled:
+		m.dialog = nil
+	case confirmed:
+		m.dialog = nil
+		if q.quit {
+			return m.leave()
+		}
+		return m.confirm(q)
+	case undecided:
+	}
+	return nil
+}
+
+// confirm runs the plan of a dialog unless the world changed meanwhile.
+func (m *Model) confirm(q *dialog) tea.Cmd {
+	why := q.changed(m.dep)
+	if l := m.locked(); why == "" && l != "" {
+		why = "nothing done: " + l
+	}
+	if why != "" {
+		m.toast = say(m.now, inkWarn, why)
+		return nil
+	}
+	return m.start(q.plan)
+}
+
+// start runs plan outside Update.
+func (m *Model) start(plan bluegreen.Plan) tea.Cmd {
+	ctx, cancel := context.WithCancel(m.ctx)
+	a := newAct(plan, m.now, cancel)
+	m.act, m.toast = a, nil
+	execute := m.deps.Execute
+	run := func() tea.Msg {
+		defer cancel()
+		out, err := execute(ctx, plan, func(p bluegreen.Progress) {
+			select {
+			case a.reports <- p:
+			default: // a screen that does not keep up must not hold the act
+			}
+		})
+		close(a.reports)
+		return doneMsg{a, out, err}
+	}
+	return tea.Batch(run, await(a))
+}
+
+// await hands the next report of an act to Update.
+func await(a *act) tea.Cmd {
+	return func() tea.Msg {
+		p, ok := <-a.reports
+		if !ok {
+			return nil
+		}
+		return progressMsg{a, p}
+	}
+}
+
+// onDone takes what an act came to and looks at the deployment at once.
+func (m *Model) onDone(msg *doneMsg) tea.Cmd {
+	if msg.act != m.act {
+		return nil
+	}
+	m.act = nil
+	m.toast = resultToast(m.now, &msg.outcome, msg.err)
+	e := entry{at: m.now, glyph: "◇", text: msg.outcome.Message, lines: m.toast.lines}
+	if m.opts.User != "" {
+		e.text += " by " + clean(m.opts.User)
+	}
+	if msg.err != nil {
+		e.glyph, e.style, e.text = "×", inkWarn, string(msg.act.plan.Action)+": "+clean(msg.err.Error())
+	}
+	m.events.note(e)
+	return m.observe()
+}
+
+// ask opens the dialog of a plan, or says why there is none.
+func (m *Model) ask(plan bluegreen.Plan, err error) tea.Cmd {
+	switch {
+	case err != nil:
+		m.toast = say(m.now, inkWarn, err.Error())
+	case plan.Empty():
+		m.toast = say(m.now, plain, "nothing to do: "+upper(plan.To)+" is as asked")
+	default:
+		m.toast = nil
+		m.dialog = newDialog(m.dep, plan)
+	}
+	return nil
+}
+
+// askSwitch asks to move traffic to the other pool. When a gate refuses, it asks
+// for the forced plan, which wants the pool's name.
+func (m *Model) askSwitch() tea.Cmd { return m.askSwitchTo(m.dep.Active().Other()) }
+
+// askSwitchTo asks to move traffic to pool.
+func (m *Model) askSwitchTo(pool bluegreen.Pool) tea.Cmd {
+	plan, err := bluegreen.PlanSwitch(m.dep, pool, bluegreen.SwitchOptions{})
+	if errors.Is(err, bluegreen.ErrRefused) {
+		forced, ferr := bluegreen.PlanSwitch(m.dep, pool, bluegreen.SwitchOptions{Force: true})
+		if ferr == nil {
+			plan, err = forced, nil
+		}
+	}
+	return m.ask(plan, err)
+}
+
+// target is the pool that an act is about: that of the focused panel or of the
+// selected container, else the active one.
+func (m *Model) target() bluegreen.Pool {
+	if pool := m.view.focus.pool(); pool != bluegreen.NoPool {
+		return pool
+	}
+	if m.view.focus == panelContainers {
+		l := m.layout()
+		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 && r.pool != bluegreen.NoPool {
+			return r.pool
+		}
+	}
+	return m.dep.Active()
+}
+
+// askKill asks to kill a pool.
+func (m *Model) askKill() tea.Cmd {
+	pool := m.target()
+	if pool == bluegreen.NoPool {
+		m.toast = say(m.now, inkWarn, "the proxy does not answer: which pool is active is not known")
+		return nil
+	}
+	return m.ask(bluegreen.PlanChaos(m.dep, pool, bluegreen.ChaosOptions{Mode: bluegreen.FaultKill}))
+}
+
+// sick reports whether a pool has a fault or is not ready.
+func (m *Model) sick(pool bluegreen.Pool) bool {
+	ps := m.dep.Pool(pool)
+	return ps != nil && (ps.Fault != nil || !ps.Ready())
+}
+
+// ill reports whether there is something to heal.
+func (m *Model) ill() bool {
+	return m.dep != nil && (m.sick(bluegreen.Blue) || m.sick(bluegreen.Green))
+}
+
+// askHeal asks to heal the target pool, or the other one when only that is ill.
+func (m *Model) askHeal() tea.Cmd {
+	pool := m.target()
+	if !m.sick(pool) {
+		pool = bluegreen.Blue
+		if !m.sick(pool) {
+			pool = bluegreen.Green
+		}
+	}
+	return m.ask(bluegreen.PlanHeal(m.dep, pool))
+}
+
+// undoable reports whether the toast offers an undo.
+func (m *Model) undoable() bool { return m.toast != nil && m.toast.undo != nil }
+
+// askUndo asks to undo what the toast tells of.
+func (m *Model) askUndo() tea.Cmd {
+	done := m.toast.undo
+	if done.Action == bluegreen.ActSwitch {
+		return m.askSwitchTo(done.From)
+	}
+	return m.ask(bluegreen.PlanHeal(m.dep, done.To))
+}
+
+// abortable reports whether something runs that may still be aborted.
+func (m *Model) abortable() bool { return m.act != nil && m.act.abortable() }
+
+// abort cancels what runs.
+func (m *Model) abort() tea.Cmd {
+	m.act.aborted = true
+	m.act.cancel()
+	return nil
+}
+
+// quit leaves, and asks first while something runs. A second ctrl+c, which finds
+// the question open, leaves at once.
+func (m *Model) quit() tea.Cmd {
+	if m.act == nil || m.dialog != nil && m.dialog.quit {
+		return m.leave()
+	}
+	m.dialog = quitDialog(m.act)
+	return nil
+}
+
+// leave ends the program.
+func (m *Model) leave() tea.Cmd {
+	if m.act != nil {
+		m.act.cancel()
+	}
+	return tea.Quit
+}

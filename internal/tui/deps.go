@@ -1,0 +1,149 @@
+package tui
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/logstream"
+)
+
+// Deps is everything the screen needs of the world. The caller wires it.
+type Deps struct {
+	// Observe looks at the deployment. It is called about once a second, never
+	// twice at a time, with a deadline.
+	Observe func(ctx context.Context) (bluegreen.Deployment, error)
+	// Execute runs a plan and reports its steps through on, which never blocks.
+	Execute func(ctx context.Context, plan bluegreen.Plan, on func(bluegreen.Progress)) (bluegreen.Outcome, error)
+	// Feed gives what the log says. Nil shows the containers alone.
+	Feed Feed
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Feed gives the newest data of the log. Take is called by one goroutine, ten
+// times a second, and must not block. What it returns belongs to the screen: it
+// must share no slice with what the feed goes on writing to.
+type Feed interface {
+	Take() FeedSnapshot
+}
+
+// FeedSnapshot is the state of the log's reader, and what is new since the last one.
+type FeedSnapshot struct {
+	Pools   [2]PoolStats // blue, green; the current state
+	End     time.Time    // the second of the newest point of both series
+	Window  alert.Window // the current state
+	Cells   []WindowCell // the window's requests, oldest first
+	Counts  logstream.Counts
+	Sources []SourceState // the current state of each source
+	Lag     time.Duration // from a request's end to its arrival here
+
+	Rows        []logstream.Record // new since the last Take
+	DroppedRows uint64             // rows left out since the last Take
+	Events      []alert.Event      // new since the last Take
+	Deliveries  []alert.Delivery   // new since the last Take
+}
+
+// localize moves every time that the screen prints into the operator's zone.
+func (s *FeedSnapshot) localize(zone *time.Location) {
+	s.End = s.End.In(zone)
+	for i := range s.Rows {
+		s.Rows[i].Time = s.Rows[i].Time.In(zone)
+	}
+	for i := range s.Events {
+		ev := &s.Events[i]
+		ev.Time = ev.Time.In(zone)
+		if !ev.Since.IsZero() {
+			ev.Since = ev.Since.In(zone)
+		}
+	}
+}
+
+// PoolStats is how one pool served in the last seconds.
+type PoolStats struct {
+	Rate    float64    // requests a second that this pool answered
+	ErrRate float64    // percent of the attempts on this pool that failed
+	P50     float64    // milliseconds; the percentiles mean nothing while N is 0
+	P95     float64    // milliseconds
+	P99     float64    // milliseconds
+	Max     float64    // milliseconds
+	N       int        // requests behind the percentiles
+	Classes [4]float64 // 2xx, 3xx, 4xx, 5xx answers a second
+	Series  []Point    // one a second, oldest first, ending at [FeedSnapshot.End]
+}
+
+// Point is one second of one pool.
+type Point struct {
+	Gap      bool    // nobody looked: not the same as no request
+	Requests float64 // answered by this pool
+	Errors   float64 // those of them that the client saw fail
+	Tries    float64 // attempts on this pool
+	Failures float64 // those of them that failed
+	P50      float64 // milliseconds, meaningless while Requests is 0
+	P95      float64
+	P99      float64
+}
+
+// WindowCell is one request of the error-rate window.
+type WindowCell uint8
+
+// What became of a request in the window, mildest first.
+const (
+	CellOK      WindowCell = iota // the active pool answered at once
+	CellRetried                   // a second attempt answered
+	CellOther                     // the pool that is not active answered
+	CellError                     // the client saw an error
+)
+
+// SourceState is the health of one source of data.
+type SourceState struct {
+	Name    string // "log", "slack"
+	OK      bool
+	Detail  string        // why not, in words
+	Since   time.Time     // since when it is as it is
+	RetryIn time.Duration // until the next attempt
+}
+
+// Charset says which glyphs the terminal can show.
+type Charset string
+
+// The character sets.
+const (
+	CharsetUnicode Charset = "unicode"
+	CharsetASCII   Charset = "ascii"
+)
+
+// Graph says what plots are drawn with.
+type Graph string
+
+// The graph glyphs. ASCII screens always draw ASCII graphs.
+const (
+	GraphBlock   Graph = "block"
+	GraphBraille Graph = "braille"
+)
+
+// Access says what the operator may do.
+type Access string
+
+// The kinds of access.
+const (
+	ReadWrite Access = ""
+	ReadOnly  Access = "read-only"
+)
+
+// Options is how the screen looks and what it allows.
+type Options struct {
+	Project   string  // name of the compose project
+	Host      string  // Docker host as shown in the header, "" for the local engine
+	URL       string  // where users reach the proxy, for hints
+	Threshold float64 // error rate that fires, percent
+	Theme     string  // [ThemeAuto], [ThemeDark], [ThemeLight] or [ThemeMono]
+	Charset   Charset
+	Graph     Graph
+	Access    Access
+	User      string    // who acts, for the notes of the events panel
+	Farewell  io.Writer // one line about the deployment after the screen is gone; may be nil
+	Demo      string    // says in the header that nothing here is real; "" when it is
+}

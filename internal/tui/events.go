@@ -1,0 +1,247 @@
+package tui
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"bgctl/internal/alert"
+)
+
+// maxEntries bounds what the events panel remembers.
+const maxEntries = 500
+
+// entry is one line of the events panel: an event of the log, or what an act of
+// this screen came to.
+type entry struct {
+	seq      int
+	at       time.Time
+	event    *alert.Event // nil: a note of this screen
+	glyph    string
+	style    style
+	text     string
+	lines    []string // more about it
+	delivery map[string]alert.Delivery
+}
+
+// eventPanel lists alerts, switches and acts, newest first. The selection is kept
+// by sequence number.
+type eventPanel struct {
+	entries  []entry // oldest first
+	next     int
+	selected int // seq; 0 follows the newest
+	top      int
+	firing   []alert.Event // oldest critical first
+}
+
+// add appends an event and keeps track of what fires.
+func (p *eventPanel) add(ev alert.Event) {
+	e := entry{at: ev.Time, event: &ev, delivery: map[string]alert.Delivery{}, text: clean(ev.Summary)}
+	e.glyph, e.style = eventMark(&ev)
+	switch ev.Status {
+	case alert.Firing:
+		e.text = "FIRING " + e.text
+		p.resolve(&ev)
+		p.firing = append(p.firing, ev)
+		slices.SortStableFunc(p.firing, func(a, b alert.Event) int {
+			return rank(a.Severity) - rank(b.Severity)
+		})
+	case alert.Resolved:
+		e.text = "RESOLVED " + e.text
+		p.resolve(&ev)
+	case alert.Info:
+	}
+	p.push(e)
+}
+
+// note appends a line of this screen's own.
+func (p *eventPanel) note(e entry) { p.push(e) }
+
+// push appends an entry and forgets the oldest one over the bound.
+func (p *eventPanel) push(e entry) {
+	p.next++
+	e.seq = p.next
+	p.entries = append(p.entries, e)
+	if len(p.entries) > maxEntries {
+		p.entries = slices.Delete(p.entries, 0, len(p.entries)-maxEntries)
+	}
+}
+
+// resolve forgets what fires of the event's kind.
+func (p *eventPanel) resolve(ev *alert.Event) {
+	p.firing = slices.DeleteFunc(p.firing, func(f alert.Event) bool {
+		return f.Type == ev.Type && (f.Pool == ev.Pool || ev.Pool == 0 || f.Pool == 0)
+	})
+}
+
+// deliver records what became of an event's message.
+func (p *eventPanel) deliver(d alert.Delivery) {
+	for i := len(p.entries) - 1; i >= 0; i-- {
+		if e := &p.entries[i]; e.event != nil && e.event.ID == d.Event {
+			e.delivery[d.Receiver] = d
+			return
+		}
+	}
+}
+
+// rank orders severities, worst first.
+func rank(s alert.Severity) int {
+	switch s {
+	case alert.Critical:
+		return 0
+	case alert.Warning:
+		return 1
+	case alert.Good, alert.Note:
+	}
+	return 2
+}
+
+// eventMark is the glyph and colour of an event.
+func eventMark(ev *alert.Event) (string, style) {
+	switch {
+	case ev.Status == alert.Resolved || ev.Severity == alert.Good:
+		return "✓", plain
+	case ev.Status == alert.Firing && ev.Severity == alert.Critical:
+		return "▲", inkCrit | bold
+	case ev.Severity == alert.Critical, ev.Severity == alert.Warning:
+		return "▲", inkWarn
+	}
+	return "◇", plain
+}
+
+// deliveryText says where an event's messages stand.
+func deliveryText(e *entry) (style, string) {
+	st, text := muted, ""
+	for _, name := range []string{"slack", "webhook"} {
+		d, ok := e.delivery[name]
+		if !ok {
+			continue
+		}
+		word := ""
+		switch d.State {
+		case alert.Sent:
+			word = name + " ✓"
+		case alert.Queued:
+			word = name + " queued"
+		case alert.Retrying:
+			st, word = inkWarn, fmt.Sprintf("▲ %s retry %d", name, d.Attempt)
+		case alert.Muted:
+			word = name + " muted"
+		case alert.Dropped:
+			st, word = inkCrit, "× "+name+" lost"
+		}
+		if text != "" {
+			text += " "
+		}
+		text += word
+	}
+	return st, text
+}
+
+// current returns the index of the selected entry.
+func (p *eventPanel) current() int {
+	for i := range p.entries {
+		if p.selected != 0 && p.entries[i].seq == p.selected {
+			return i
+		}
+	}
+	return len(p.entries) - 1
+}
+
+// move moves the selection n rows down the screen.
+func (p *eventPanel) move(n int) {
+	i := p.current() - n
+	if len(p.entries) == 0 {
+		return
+	}
+	i = max(0, min(len(p.entries)-1, i))
+	p.selected = p.entries[i].seq
+	if i == len(p.entries)-1 {
+		p.selected = 0
+	}
+}
+
+// title counts what fires.
+func (p *eventPanel) title(s *scene) title {
+	t := title{left: tabTitle(s, panelEvents, "Alerts & events")}
+	if n := len(p.firing); n > 0 {
+		t.right = []seg{{inkCrit | bold, fmt.Sprintf("▲ %d firing", n)}}
+	}
+	return t
+}
+
+// draw lists the entries, newest first.
+func (p *eventPanel) draw(c canvas, s *scene) {
+	if len(p.entries) == 0 {
+		c.note(muted, "nothing has happened yet")
+		return
+	}
+	n, h := len(p.entries), c.rect.h
+	sel := n - 1 - p.current()
+	p.top = max(0, min(p.top, n-h))
+	p.top = max(min(p.top, sel), sel-h+1)
+	for y := range min(h, n-p.top) {
+		e := &p.entries[n-1-p.top-y]
+		if y == h-1 && p.top+h < n {
+			c.put(1, y, muted, fmt.Sprintf("↓ %d older", n-p.top-y))
+			break
+		}
+		drawEntry(c, y, e)
+		if s.focus == panelEvents && p.top+y == sel {
+			c.restyle(0, c.rect.w, y, bold|reverse)
+		}
+	}
+}
+
+// drawEntry draws one line, its delivery at the right end.
+func drawEntry(c canvas, y int, e *entry) {
+	end := c.rect.w - 1
+	if st, text := deliveryText(e); text != "" && c.rect.w >= 40 {
+		end = c.right(end, y, st, text) - 1
+	}
+	x := c.put(1, y, e.style, e.glyph+" ")
+	x = c.put(x, y, muted, clock(e.at)+" ")
+	st := plain
+	if e.style&inkMask == inkCrit {
+		st = bold
+	}
+	c.fit(x, y, end-x, st, e.text)
+}
+
+// details are the lines of the details box.
+func (e *entry) details() []string {
+	out := []string{clock(e.at) + "  " + e.text}
+	ev := e.event
+	if ev == nil {
+		return append(out, e.lines...)
+	}
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, pad(name, 10)+clean(value))
+		}
+	}
+	add("cause", ev.Cause)
+	add("pool", ev.Pool.String())
+	add("release", ev.Release)
+	if ev.Window.Size > 0 {
+		add("window", fmt.Sprintf("%d of %d requests, %d %s, %s", ev.Window.N, ev.Window.Size, ev.Window.Errors, plural(ev.Window.Errors, "error", "errors"), percent(ev.Window.Rate)))
+	}
+	for _, s := range []struct {
+		name string
+		*alert.Sample
+	}{{"first", ev.First}, {"last", ev.Last}} {
+		if s.Sample != nil {
+			add(s.name, fmt.Sprintf("%s %s %s %d  %s  req=%s", clock(s.Time), s.Method, s.Path, s.Status, s.Attempts, s.RequestID))
+		}
+	}
+	add("muted", ev.Muted)
+	for name, d := range e.delivery {
+		text := string(d.State)
+		if d.Reason != "" {
+			text += ": " + d.Reason
+		}
+		add(name, text)
+	}
+	add("try", ev.Command)
+	return out
+}

@@ -1,0 +1,59 @@
+package tui
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"bgctl/internal/bluegreen"
+)
+
+// The messages and parts that tests of package tui_test drive the model with.
+
+// Observed is the message of an ended observation.
+func Observed(d bluegreen.Deployment, err error) tea.Msg { return observedMsg{d, err} }
+
+// Fed is the message of a snapshot.
+func Fed(s FeedSnapshot) tea.Msg { return feedMsg{s} }
+
+// Ticked is the message of the clock.
+func Ticked() tea.Msg { return tickMsg{} }
+
+// Started puts the model into the middle of an act without running it.
+func (m *Model) Started(plan bluegreen.Plan, reports ...bluegreen.Progress) {
+	m.start(plan)
+	for _, p := range reports {
+		m.act.report(p, m.now)
+	}
+	m.act.steps[len(reports)-1].Elapsed = 0
+	m.dirty = true
+}
+
+// Ended is the message of an act that ended.
+func (m *Model) Ended(out bluegreen.Outcome, err error) tea.Msg { return doneMsg{m.act, out, err} }
+
+// Binding is a row of the key table.
+type Binding struct {
+	Keys       []string
+	Show, Help string
+}
+
+// Bindings is the key table.
+func Bindings() []Binding {
+	var out []Binding
+	for _, b := range bindings() {
+		out = append(out, Binding{b.keys, b.show, b.help})
+	}
+	return out
+}
+
+// Rects returns the rectangles of all visible parts at a size.
+func Rects(w, h int, zoom int) []struct{ X, Y, W, H int } {
+	v := view{focus: panelLogs, tab: panelLogs, plot: panelErrors, zoom: panelID(zoom)}
+	l := arrange(w, h, v)
+	out := []struct{ X, Y, W, H int }{}
+	for _, r := range append([]rect{l.header, l.alert, l.strip, l.footer}, l.panels[:]...) {
+		if !r.empty() {
+			out = append(out, struct{ X, Y, W, H int }{r.x, r.y, r.w, r.h})
+		}
+	}
+	return out
+}

@@ -1,0 +1,265 @@
+package tui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
+
+	"bgctl/internal/bluegreen"
+)
+
+// How often the screen looks at the world.
+const (
+	tickEvery      = 100 * time.Millisecond
+	observeEvery   = time.Second
+	observeTimeout = 10 * time.Second
+	maxBackoff     = 5 * time.Second
+)
+
+// Model is the dashboard. It is the only Bubble Tea model; everything inside it
+// is a plain struct.
+type Model struct {
+	ctx    context.Context //nolint:containedctx // the program's life, handed to its commands
+	deps   Deps
+	opts   Options
+	keys   []binding
+	theme  *theme
+	dark   bool
+	basic  bool // the terminal has 16 colours
+	w, h   int
+	view   view
+	now    time.Time
+	frame  string
+	dirty  bool
+	cursor *tea.Cursor
+
+	dep       *bluegreen.Deployment
+	depErr    error
+	errSince  time.Time
+	observing bool
+	again     bool // observe once more when the running observation ends
+	askedAt   time.Time
+	retryAt   time.Time
+	failures  int
+
+	taking    bool
+	latest    *FeedSnapshot // the newest
+	feed      *FeedSnapshot // what is shown
+	paused    bool
+	pausedAt  time.Time
+	pausedRow int
+
+	panels     [panelCount]panel
+	latency    *latencyPlot
+	containers *containerPanel
+	events     *eventPanel
+	logs       *logPanel
+	marks      []mark
+
+	help    bool
+	helpTop int
+	dialog  *dialog
+	details *details
+	finder  *finder
+	act     *act
+	toast   *toast
+}
+
+// The messages.
+type (
+	tickMsg     struct{}
+	feedMsg     struct{ snapshot FeedSnapshot }
+	observedMsg struct {
+		dep bluegreen.Deployment
+		err error
+	}
+	progressMsg struct {
+		act *act
+		p   bluegreen.Progress
+	}
+	doneMsg struct {
+		act     *act
+		outcome bluegreen.Outcome
+		err     error
+	}
+)
+
+// New returns the dashboard. Its commands live as long as ctx.
+func New(ctx context.Context, deps Deps, opts Options) *Model {
+	m := &Model{
+		ctx: ctx, deps: deps, opts: opts, keys: bindings(), dark: true, dirty: true, now: deps.Now(),
+		view:    view{focus: panelLogs, tab: panelLogs, plot: panelErrors},
+		latency: &latencyPlot{}, containers: &containerPanel{}, events: &eventPanel{}, logs: newLogPanel(),
+	}
+	m.panels = [panelCount]panel{
+		panelBlue: poolPanel{bluegreen.Blue}, panelGreen: poolPanel{bluegreen.Green},
+		panelErrors: errorPlot{}, panelLatency: m.latency,
+		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs,
+	}
+	m.retheme()
+	return m
+}
+
+// retheme chooses the theme from the options and what the terminal said.
+func (m *Model) retheme() {
+	name := m.opts.Theme
+	switch {
+	case name == ThemeMono:
+	case m.basic:
+		name = theme16
+	case (name == ThemeAuto || name == "") && !m.dark:
+		name = ThemeLight
+	case name == ThemeAuto || name == "":
+		name = ThemeDark
+	}
+	m.theme = newTheme(name, m.opts.Charset)
+}
+
+// Init asks for everything at once, so that the first paint does not wait.
+func (m *Model) Init() tea.Cmd {
+	cmds := []tea.Cmd{m.observe(), m.take(), tick()}
+	if m.opts.Theme == ThemeAuto {
+		cmds = append(cmds, tea.RequestBackgroundColor)
+	}
+	return tea.Batch(cmds...)
+}
+
+// tick wakes the screen.
+func tick() tea.Cmd {
+	return tea.Tick(tickEvery, func(time.Time) tea.Msg { return tickMsg{} })
+}
+
+// observe looks at the deployment outside Update, at most once at a time.
+func (m *Model) observe() tea.Cmd {
+	if m.observing {
+		m.again = true
+		return nil
+	}
+	m.observing, m.again, m.askedAt = true, false, m.deps.Now()
+	ctx, look := m.ctx, m.deps.Observe
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+		defer cancel()
+		dep, err := look(ctx)
+		return observedMsg{dep, err}
+	}
+}
+
+// take pulls the feed outside Update, at most once at a time.
+func (m *Model) take() tea.Cmd {
+	if m.taking || m.deps.Feed == nil {
+		return nil
+	}
+	m.taking = true
+	feed := m.deps.Feed
+	return func() tea.Msg { return feedMsg{feed.Take()} }
+}
+
+// Update takes one message. It never does I/O and never blocks.
+func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	m.now = m.deps.Now()
+	m.dirty = true
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+	case tea.ColorProfileMsg:
+		m.basic = msg.Profile == colorprofile.ANSI
+		m.retheme()
+	case tea.BackgroundColorMsg:
+		m.dark = msg.IsDark()
+		m.retheme()
+	case tickMsg:
+		return m, m.onTick()
+	case feedMsg:
+		m.taking = false
+		m.onFeed(&msg.snapshot)
+	case observedMsg:
+		return m, m.onObserved(&msg)
+	case progressMsg:
+		if msg.act == m.act {
+			m.act.report(msg.p, m.now)
+		}
+		return m, await(msg.act)
+	case doneMsg:
+		return m, m.onDone(&msg)
+	case tea.PasteMsg:
+		m.onText("", msg.Content)
+	case tea.KeyPressMsg:
+		return m, m.onKey(msg.String(), msg.Text)
+	}
+	return m, nil
+}
+
+// onTick asks for what is due.
+func (m *Model) onTick() tea.Cmd {
+	cmds := []tea.Cmd{tick(), m.take()}
+	if !m.observing && !m.now.Before(m.retryAt) {
+		cmds = append(cmds, m.observe())
+	}
+	if m.toast != nil && m.now.After(m.toast.until) {
+		m.toast = nil
+	}
+	return tea.Batch(cmds...)
+}
+
+// onObserved takes a look at the deployment. A failed one keeps the last values.
+func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
+	m.observing = false
+	if msg.err != nil {
+		if m.depErr == nil {
+			m.errSince = m.now
+		}
+		m.depErr = msg.err
+		m.failures++
+		m.retryAt = m.now.Add(min(maxBackoff, time.Duration(m.failures)*observeEvery))
+	} else {
+		msg.dep.At = msg.dep.At.In(m.now.Location())
+		m.dep, m.depErr, m.failures = &msg.dep, nil, 0
+		m.retryAt = m.now.Add(observeEvery)
+	}
+	if m.again {
+		return m.observe()
+	}
+	return nil
+}
+
+// onFeed takes a snapshot. While paused it goes on collecting rows and events.
+func (m *Model) onFeed(s *FeedSnapshot) {
+	s.localize(m.now.Location())
+	m.latest = s
+	if !m.paused {
+		m.feed = s
+	}
+	m.logs.append(s.Rows)
+	m.logs.dropped += s.DroppedRows
+	for _, ev := range s.Events {
+		m.events.add(ev)
+		glyph, st := eventMark(&ev)
+		m.marks = append(m.marks, mark{ev.Time, glyph, st})
+	}
+	for _, d := range s.Deliveries {
+		m.events.deliver(d)
+	}
+	if n := len(m.marks) - maxEntries; n > 0 {
+		m.marks = m.marks[n:]
+	}
+	s.Rows, s.Events, s.Deliveries = nil, nil, nil
+}
+
+// View returns the frame. It is drawn at most once for each message.
+func (m *Model) View() tea.View {
+	if m.dirty {
+		m.draw()
+		m.dirty = false
+	}
+	v := tea.NewView(m.frame)
+	v.AltScreen = true
+	v.Cursor = m.cursor
+	v.WindowTitle = "bgctl"
+	if m.opts.Project != "" {
+		v.WindowTitle += " " + clean(m.opts.Project)
+	}
+	return v
+}

@@ -1,0 +1,263 @@
+package tui
+
+import (
+	"fmt"
+	"strconv"
+
+	tea "charm.land/bubbletea/v2"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/logstream"
+)
+
+// focus gives a panel the focus and shows it where the layout shares places.
+func (m *Model) focus(id panelID) {
+	m.view.focus = id
+	switch {
+	case id >= panelContainers:
+		m.view.tab = id
+	case id == panelErrors || id == panelLatency:
+		m.view.plot = id
+	}
+	if m.view.zoom != noPanel {
+		m.view.zoom = id
+	}
+}
+
+// shiftFocus moves the focus by n panels.
+func (m *Model) shiftFocus(n int) {
+	all := int(panelCount) - 1
+	m.focus(panelID((int(m.view.focus)-1+n+all)%all + 1))
+}
+
+// toggleZoom gives the focused panel the whole screen, or gives it back.
+func (m *Model) toggleZoom() tea.Cmd {
+	if m.view.zoom != noPanel {
+		m.view.zoom = noPanel
+	} else {
+		m.view.zoom = m.view.focus
+	}
+	return nil
+}
+
+// back undoes one step of looking closer. It never quits.
+func (m *Model) back() tea.Cmd {
+	switch {
+	case m.act != nil && !m.act.hidden:
+		m.act.hidden = true
+	case m.toast != nil:
+		m.toast = nil
+	case m.view.zoom != noPanel:
+		m.view.zoom = noPanel
+	case m.logs.query != "":
+		m.logs.find("")
+	case m.logs.pool != bluegreen.NoPool:
+		m.logs.pool = bluegreen.NoPool
+	case m.paused:
+		return m.togglePause()
+	case !m.logs.follow:
+		m.logs.follow = true
+	}
+	return nil
+}
+
+// page is how far a page key moves.
+func (m *Model) page() int {
+	l := m.layout()
+	return max(1, l.panels[m.view.focus].h-3)
+}
+
+// move moves the selection of the focused panel; panels without one leave the log.
+func (m *Model) move(n int) {
+	l := m.layout()
+	switch m.view.focus {
+	case panelContainers:
+		m.containers.move(m.scene(&l).rows(), n)
+	case panelEvents:
+		m.events.move(n)
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+		m.logs.move(n)
+	}
+}
+
+// goHome goes to the oldest row.
+func (m *Model) goHome() tea.Cmd {
+	switch m.view.focus {
+	case panelContainers:
+		m.move(-maxRows)
+	case panelEvents:
+		m.events.move(maxEntries)
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+		m.logs.home()
+	}
+	return nil
+}
+
+// goEnd goes to the newest row and follows.
+func (m *Model) goEnd() tea.Cmd {
+	switch m.view.focus {
+	case panelContainers:
+		m.move(maxRows)
+	case panelEvents:
+		m.events.selected = 0
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+		if m.paused {
+			m.togglePause()
+		}
+		m.logs.follow = true
+	}
+	return nil
+}
+
+// togglePause freezes what the log feeds. Collection goes on.
+func (m *Model) togglePause() tea.Cmd {
+	m.paused = !m.paused
+	if m.paused {
+		m.pausedAt, m.pausedRow, m.logs.limit = m.now, m.logs.total, m.logs.total
+		return nil
+	}
+	m.feed, m.logs.limit = m.latest, 0
+	return nil
+}
+
+// nextPool changes which pool's requests are shown.
+func (m *Model) nextPool() tea.Cmd {
+	m.logs.pool = (m.logs.pool + 1) % 3
+	return nil
+}
+
+// nextPlot shows the next metric: in the smaller layouts the error rate is one of them.
+func (m *Model) nextPlot() tea.Cmd {
+	l := m.layout()
+	switch {
+	case l.kind == layoutFull && l.zoomed == noPanel:
+		m.latency.metric = (m.latency.metric + 1) % metricCount
+	case m.view.plot == panelErrors:
+		m.showPlot(panelLatency)
+		m.latency.metric = 0
+	case m.latency.metric == metricCount-1:
+		m.showPlot(panelErrors)
+		m.latency.metric = 0
+	default:
+		m.latency.metric++
+	}
+	return nil
+}
+
+// showPlot shows one of the plots where they share a place.
+func (m *Model) showPlot(id panelID) {
+	if m.view.focus == m.view.plot {
+		m.view.focus = id
+	}
+	if m.view.zoom == m.view.plot {
+		m.view.zoom = id
+	}
+	m.view.plot = id
+}
+
+// startFind opens the search prompt.
+func (m *Model) startFind() tea.Cmd {
+	m.focus(panelLogs)
+	m.finder = &finder{before: m.logs.query}
+	return nil
+}
+
+// finding reports whether something is searched for.
+func (m *Model) finding() bool { return m.logs.query != "" }
+
+// nextMatch, previousMatch, nextError and previousError move the log's cursor.
+func (m *Model) nextMatch() tea.Cmd     { return m.seek(1, "match", m.logs.matchesQuery) }
+func (m *Model) previousMatch() tea.Cmd { return m.seek(-1, "match", m.logs.matchesQuery) }
+func (m *Model) nextError() tea.Cmd     { return m.seek(1, "error", failed) }
+func (m *Model) previousError() tea.Cmd { return m.seek(-1, "error", failed) }
+
+// refetch looks at the deployment now.
+func (m *Model) refetch() tea.Cmd {
+	m.retryAt = m.now
+	return m.observe()
+}
+
+// openDetails opens the details of the selected line.
+func (m *Model) openDetails() tea.Cmd {
+	switch m.view.focus {
+	case panelEvents:
+		if i := m.events.current(); i >= 0 {
+			m.details = &details{head: "Event", lines: m.events.entries[i].details()}
+		}
+	case panelLogs:
+		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
+			m.details = &details{head: "Request", lines: requestDetails(m.logs.at(n))}
+			m.logs.hold(n)
+		}
+	case panelContainers:
+		l := m.layout()
+		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
+			m.details = &details{head: "Container", lines: containerDetails(r.Container)}
+		}
+	case panelErrors, panelLatency, panelBlue, panelGreen:
+		return m.toggleZoom()
+	case noPanel, panelCount:
+	}
+	return nil
+}
+
+// containerDetails are the lines of a container's details box.
+func containerDetails(c *bluegreen.Container) []string {
+	lines := []string{
+		clean(c.Name),
+		pad("id", 10) + clip(clean(c.ID), 14),
+		pad("service", 10) + clean(c.Service),
+		pad("image", 10) + clean(c.Image),
+		pad("release", 10) + clean(c.Release),
+		pad("state", 10) + clean(c.State),
+		pad("health", 10) + clean(c.Health),
+		pad("started", 10) + c.StartedAt.Format("2006-01-02 15:04:05"),
+		pad("restarts", 10) + strconv.Itoa(c.Restarts),
+	}
+	if c.HealthLog != "" {
+		lines = append(lines, pad("probe", 10)+clean(c.HealthLog))
+	}
+	for _, addr := range c.Addrs {
+		lines = append(lines, pad("address", 10)+clean(addr))
+	}
+	return lines
+}
+
+// yank copies the selected line.
+func (m *Model) yank() tea.Cmd {
+	text := ""
+	switch m.view.focus {
+	case panelEvents:
+		if i := m.events.current(); i >= 0 {
+			text = m.events.entries[i].text
+		}
+	case panelContainers:
+		l := m.layout()
+		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
+			text = clean(r.Name)
+		}
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
+			r := m.logs.at(n)
+			text = clean(r.Time.Format("2006-01-02T15:04:05.000Z07:00") + " " + rowText(r))
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	m.toast = say(m.now, plain, fmt.Sprintf("copied %d bytes", len(text)))
+	return tea.SetClipboard(text)
+}
+
+// seek moves the log's cursor to the next row in direction dir that want accepts.
+func (m *Model) seek(dir int, what string, want func(*logstream.Record) bool) tea.Cmd {
+	m.focus(panelLogs)
+	if !m.logs.jump(dir, want) {
+		side := "newer"
+		if dir < 0 {
+			side = "older"
+		}
+		m.toast = say(m.now, plain, "no "+side+" "+what)
+	}
+	return nil
+}
