@@ -1,0 +1,75 @@
+package feed
+
+import (
+	"slices"
+	"time"
+
+	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/tui"
+)
+
+// Take implements [tui.Feed]. Nothing in it is shared with the feed.
+func (f *Feed) Take() tui.FeedSnapshot {
+	rows := f.rows.Take(nil)
+	now := f.cfg.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	dropped := f.rows.Dropped()
+	snap := tui.FeedSnapshot{
+		End: now.Truncate(time.Second), Window: f.detector.Window(), Cells: cells(f.detector.Cells()),
+		Counts: f.counts, Lag: f.lag, Rows: rows, DroppedRows: dropped - f.dropped,
+		Events: f.events, Deliveries: f.deliveries,
+	}
+	f.dropped, f.events, f.deliveries = dropped, nil, nil
+	recent, past := f.stats.Snapshot(now, span), f.stats.Snapshot(now, series)
+	for i, pool := range bluegreen.Pools() {
+		snap.Pools[i] = poolStats(&recent.Pools[pool], &past.Pools[pool])
+	}
+	for _, name := range []string{"log", "alerts"} {
+		if s, ok := f.sources[name]; ok {
+			snap.Sources = append(snap.Sources, s)
+		}
+	}
+	return snap
+}
+
+// poolStats joins the figures of the last seconds with the series of the plots.
+func poolStats(recent, past *alert.PoolStats) tui.PoolStats {
+	out := tui.PoolStats{
+		Rate: recent.Rate, ErrRate: recent.AttemptRate, N: recent.N,
+		P50: millis(recent.P50), P95: millis(recent.P95), P99: millis(recent.P99), Max: millis(recent.Max),
+	}
+	copy(out.Classes[:], recent.Classes[2:])
+	out.Series = make([]tui.Point, 0, len(past.Series))
+	for i := range past.Series {
+		p := &past.Series[i]
+		out.Series = append(out.Series, tui.Point{
+			Gap: p.Gap, Requests: float64(p.Requests), Errors: float64(p.Errors),
+			Tries: float64(p.Tries), Failures: float64(p.Failures),
+			P50: millis(p.P50), P95: millis(p.P95), P99: millis(p.P99),
+		})
+	}
+	return out
+}
+
+// cells translates the window's cells.
+func cells(in []alert.Cell) []tui.WindowCell {
+	out := make([]tui.WindowCell, 0, len(in))
+	for _, c := range in {
+		switch c.Kind {
+		case alert.CellError:
+			out = append(out, tui.CellError)
+		case alert.CellRetried:
+			out = append(out, tui.CellRetried)
+		case alert.CellOther:
+			out = append(out, tui.CellOther)
+		case alert.CellOK, alert.CellGone:
+			out = append(out, tui.CellOK)
+		}
+	}
+	return slices.Clip(out)
+}
+
+// millis converts a duration to milliseconds.
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
