@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
+	"bgctl/internal/deployment"
+	"bgctl/stack"
+)
+
+// app is the process: its streams, its environment and the global flags.
+type app struct {
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	env     func(string) string
+	environ []string
+	dir     string
+	flags   globalFlags
+}
+
+// globalFlags are the flags of every command.
+type globalFlags struct {
+	files    []string
+	project  string
+	envFiles []string
+	host     string
+	context  string
+	debug    bool
+	noInput  bool
+	color    string
+}
+
+// main runs the command line and returns the exit code.
+func (a *app) main(ctx context.Context, args []string) int {
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	// A call that was cut off by a signal fails with whatever error it met.
+	if ctx.Err() != nil && !errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(context.Canceled, err)
+	}
+	a.report(err)
+	return exitCode(err)
+}
+
+// connect reaches the engine.
+func (a *app) connect(ctx context.Context) (*compose.Client, error) {
+	return compose.Connect(ctx, compose.ConnectOptions{
+		Host: a.flags.host, Context: a.flags.context, Env: a.env, ConfigDir: a.configDir(),
+	})
+}
+
+// configDir is the Docker client's configuration directory.
+func (a *app) configDir() string {
+	if dir := a.env("DOCKER_CONFIG"); dir != "" {
+		return dir
+	}
+	return a.env("HOME") + "/.docker"
+}
+
+// load reads the compose project: -f, a file in this directory, or the embedded
+// stack with its overrides.
+func (a *app) load(ctx context.Context, overrides ...[]byte) (*compose.Project, error) {
+	fsys, err := stack.ProxyContext()
+	if err != nil {
+		return nil, err
+	}
+	return compose.Load(ctx, compose.LoadOptions{
+		WorkingDir: a.dir, Files: a.flags.files, ProjectName: a.flags.project,
+		EnvFiles: a.flags.envFiles, Environ: a.environ,
+		Embedded: &compose.Embedded{
+			Name: "compose.yaml", Content: stack.Compose, Overrides: overrides, Contexts: map[string]fs.FS{"proxy": fsys},
+		},
+	})
+}
+
+// target is what most commands work on: an engine, a project, its deployment.
+type target struct {
+	client  *compose.Client
+	project *compose.Project
+	stack   *deployment.Stack
+}
+
+// open loads the project and reaches the engine.
+func (a *app) open(ctx context.Context, overrides ...[]byte) (*target, error) {
+	project, err := a.load(ctx, overrides...)
+	if err != nil {
+		return nil, err
+	}
+	client, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		client: client, project: project,
+		stack: &deployment.Stack{Client: client, Project: project.Name, Now: time.Now},
+	}, nil
+}
+
+// close ends the connections.
+func (t *target) close() {
+	t.stack.Close()
+	_ = t.client.Close() // nothing is in flight any more
+}
+
+// holder names this process in locks and journals.
+func (a *app) holder() bluegreen.Holder {
+	h := bluegreen.Holder{PID: os.Getpid(), User: "unknown", Host: "unknown"}
+	if u, err := user.Current(); err == nil {
+		h.User = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		h.Host = host
+	}
+	return h
+}
+
+// report prints an error as one line.
+func (a *app) report(err error) {
+	if _, said := errors.AsType[codeError](err); said {
+		return
+	}
+	if a.flags.debug {
+		fmt.Fprintf(a.err, "bgctl: %+v\n", err)
+		return
+	}
+	fmt.Fprintln(a.err, "bgctl:", oneLine(err))
+}
+
+// newRootCommand returns bgctl.
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "bgctl",
+		Short:         "Blue-green deployment on plain Docker, from one terminal",
+		Version:       version(),
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.SetVersionTemplate("bgctl {{.Version}}\n")
+	f := root.PersistentFlags()
+	f.StringVarP(&a.flags.project, "project-name", "p", "", "project `name` (default: as docker compose)")
+	f.StringArrayVar(&a.flags.envFiles, "env-file", nil, "`file`s with variables (default: .env here)")
+	f.StringVarP(&a.flags.host, "host", "H", "", "Docker engine to use (default: DOCKER_HOST, or the docker context)")
+	f.StringVar(&a.flags.context, "context", "", "docker context to use")
+	f.BoolVar(&a.flags.debug, "debug", false, "print the whole chain of an error")
+	f.BoolVar(&a.flags.noInput, "no-input", false, "never ask: a question is an error")
+	f.StringVar(&a.flags.color, "color", "auto", "colours: auto, always, never")
+	addCommands(root, a)
+	// --file is spelled -f, as in docker compose, but for the commands that follow
+	// something: there -f is --follow, and --file's short form goes in front.
+	root.TraverseChildren = true
+	for _, cmd := range append(root.Commands(), root) {
+		short := "f"
+		if cmd.Flags().ShorthandLookup("f") != nil {
+			short = ""
+		}
+		cmd.Flags().StringArrayVarP(&a.flags.files, "file", short, nil, "compose `file`s (default: compose.yaml here, else the embedded stack)")
+	}
+	return root
+}

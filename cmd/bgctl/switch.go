@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/deployment"
+	"bgctl/internal/receipt"
+)
+
+// actFlags are the flags of every command that changes a running deployment.
+type actFlags struct {
+	dryRun bool
+	force  bool
+	json   bool
+	yes    bool
+}
+
+// add registers the flags.
+func (f *actFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and change nothing")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
+	cmd.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
+}
+
+// newSwitchCommand returns `bgctl switch`.
+func newSwitchCommand(a *app) *cobra.Command {
+	var f actFlags
+	var probes int
+	var noReceipt bool
+	cmd := &cobra.Command{
+		Use: "switch POOL", Short: "Move all traffic to a pool, without losing a request",
+		Example:           "  bgctl switch green\n  bgctl switch blue --dry-run",
+		Args:              exactPool,
+		ValidArgsFunction: completePools,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			pool, err := bluegreen.ParsePool(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			act := action{flags: f, receipt: !noReceipt, plan: func(d *bluegreen.Deployment) (bluegreen.Plan, error) {
+				return bluegreen.PlanSwitch(d, pool, bluegreen.SwitchOptions{Force: f.force, Probes: probes})
+			}}
+			return a.act(cmd.Context(), &act)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.force, "force", false, "switch although the pool is not ready; the plan says what that skips")
+	cmd.Flags().IntVar(&probes, "probes", 3, "health requests through nginx that must succeed first")
+	cmd.Flags().BoolVar(&noReceipt, "no-receipt", false, "do not measure what the switch costs the users")
+	return cmd
+}
+
+// exactPool accepts one pool name.
+func exactPool(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("%s wants one pool: blue or green", cmd.CommandPath())
+	}
+	return nil
+}
+
+// completePools completes pool names.
+func completePools(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"blue", "green"}, cobra.ShellCompDirectiveNoFileComp
+}
+
+// action is one change of a running deployment.
+type action struct {
+	flags   actFlags
+	receipt bool
+	plan    func(*bluegreen.Deployment) (bluegreen.Plan, error)
+}
+
+// act observes, plans, shows or asks, and executes.
+func (a *app) act(ctx context.Context, act *action) error {
+	asked := time.Now()
+	t, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	d, err := t.stack.Observe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.present(&d); err != nil {
+		return err
+	}
+	plan, err := act.plan(&d)
+	if err != nil {
+		return err
+	}
+	if act.flags.dryRun {
+		return a.showPlan(&plan, &act.flags)
+	}
+	if err := a.confirm(&plan, &act.flags); err != nil {
+		return err
+	}
+	var meter bluegreen.Meter
+	if act.receipt {
+		meter = a.meter(t, &d)
+	}
+	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, a.progress())
+	return a.finish(&outcome, err, &act.flags)
+}
+
+// present refuses to work on a project that does not exist.
+func (a *app) present(d *bluegreen.Deployment) error {
+	if d.Proxy == nil && len(d.Blue.Containers)+len(d.Green.Containers) == 0 {
+		return fmt.Errorf("%w: project %q has no containers on this engine; bring it up: bgctl up", deployment.ErrNoStack, d.Project)
+	}
+	return nil
+}
+
+// meter measures what a switch costs the users of the proxy.
+func (a *app) meter(t *target, d *bluegreen.Deployment) bluegreen.Meter {
+	return &receipt.Meter{URL: a.proxyURL(t, d)}
+}
+
+// controller wires the controller to the target. A nil meter measures nothing.
+func (a *app) controller(t *target, meter bluegreen.Meter, asked time.Time) *bluegreen.Controller {
+	return &bluegreen.Controller{
+		Observe: t.stack.Observe, Open: t.stack.Open, Engine: t.stack,
+		Holder: a.holder(), Now: time.Now, Asked: asked, Failpoint: a.failpoint(),
+		SaveEnv: a.envSaver(), Meter: meter,
+	}
+}
+
+// showPlan prints a plan.
+func (a *app) showPlan(plan *bluegreen.Plan, f *actFlags) error {
+	if f.json {
+		return writeJSON(a.out, plan)
+	}
+	_, err := fmt.Fprint(a.out, plan.String())
+	return err
+}
+
+// finish prints the outcome.
+func (a *app) finish(o *bluegreen.Outcome, err error, f *actFlags) error {
+	if f.json && err == nil {
+		return writeJSON(a.out, o)
+	}
+	if o.Recovered != "" {
+		fmt.Fprintln(a.err, "note:", clean(o.Recovered))
+	}
+	if o.Warning != "" {
+		fmt.Fprintln(a.err, "warning:", clean(o.Warning))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, clean(o.Message))
+	if o.Receipt != nil {
+		fmt.Fprintln(a.out, clean(o.Receipt.String()))
+	}
+	if o.Undo != "" {
+		fmt.Fprintln(a.out, "undo:", o.Undo)
+	}
+	return nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bgctl/internal/alert"
+	"bgctl/internal/logstream"
+	"bgctl/internal/proxy"
+	"bgctl/internal/slack"
+	"bgctl/internal/watch"
+)
+
+// watchFlags are the flags of `bgctl watch`.
+type watchFlags struct {
+	log       string
+	state     string
+	listen    string
+	testAlert bool
+}
+
+// newWatchCommand returns `bgctl watch`.
+func newWatchCommand(a *app) *cobra.Command {
+	var f watchFlags
+	cmd := &cobra.Command{
+		Use: "watch", Short: "Watch the access log, detect, tell Slack (the watcher's process)", Args: cobra.NoArgs,
+		Long: "Watch the access log, detect, and tell Slack. This is the process of the service\n" +
+			"alert_watcher. It reads its settings from the environment: ERROR_RATE_THRESHOLD,\n" +
+			"WINDOW_SIZE, ALERT_COOLDOWN_SEC, ERROR_CLASSES, MAINTENANCE_MODE,\n" +
+			"SLACK_WEBHOOK_URL or SLACK_WEBHOOK_URL_FILE, ALERT_WEBHOOK_URL.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := useRoots(); err != nil {
+				return err
+			}
+			if f.testAlert {
+				return a.testAlert(cmd.Context())
+			}
+			return a.watch(cmd.Context(), &f)
+		},
+	}
+	cmd.Flags().StringVar(&f.log, "log", proxy.AccessLog, "access log to read")
+	cmd.Flags().StringVar(&f.state, "state", proxy.StateDir, "`directory` that survives a restart")
+	cmd.Flags().StringVar(&f.listen, "listen", ":9115", "`address` of /healthz and /metrics")
+	cmd.Flags().BoolVar(&f.testAlert, "test-alert", false, "post one test message and print the verdict")
+	return cmd
+}
+
+// watch runs the watcher until the context ends.
+func (a *app) watch(ctx context.Context, f *watchFlags) error {
+	cfg, err := alertConfig(a.env)
+	if err != nil {
+		return err
+	}
+	receivers, err := a.receivers()
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("listen for /healthz: %w", err)
+	}
+	detector := alert.NewDetector(cfg)
+	lost := &sourceHealth{}
+	source := &cursorSource{FileSource: logstream.NewFileSource(logstream.FileConfig{
+		Path: f.log, Poll: logPoll, Start: startAt(f.state, cfg.Window), OnState: lost.set,
+	})}
+	maintenance, err := a.boolean("MAINTENANCE_MODE")
+	if err != nil {
+		return err
+	}
+	err = watch.Run(ctx, watch.Config{
+		Source: source, Detector: watch.Keep(detector, detector.State, detector.Restore),
+		StateDir: f.state, Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME"),
+		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: receivers, Listener: listener,
+		Cursor:          func() any { return source.cursor },
+		SourceHealth:    lost.get,
+		MaintenanceMode: maintenance,
+		SetMaintenance: func(until time.Time) []alert.Event {
+			scope := alert.ScopePools
+			if until.IsZero() {
+				scope = alert.ScopeNone
+			}
+			detector.SetMaintenance(scope, until)
+			return nil // what has to be said is said by the next tick
+		},
+	})
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped as asked
+	}
+	return err
+}
+
+// logPoll is how often the log is looked at: the largest part of the delay
+// between a request and the decision about it.
+const logPoll = 100 * time.Millisecond
+
+// hostname names this machine in messages.
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return host
+}
+
+// testAlert posts one message to every receiver and prints what they said.
+func (a *app) testAlert(ctx context.Context) error {
+	receivers, err := a.receivers()
+	if err != nil {
+		return err
+	}
+	if len(receivers) == 0 {
+		return usagef("no webhook is configured; set SLACK_WEBHOOK_URL or SLACK_WEBHOOK_URL_FILE")
+	}
+	var errs []error
+	for _, r := range receivers {
+		verdict, err := watch.TestAlert(ctx, r, slack.Meta{Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME")})
+		fmt.Fprintf(a.out, "%s: %s\n", r.Name(), verdict)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
