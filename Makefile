@@ -1,0 +1,73 @@
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bgctl
+LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
+LINT := $(CACHE)/tools/$(LINT_VERSION)/golangci-lint
+COMPOSE_VERSION := $(shell awk '$$1 == "github.com/docker/compose/v2" { print $$2 }' tools/compose/go.mod)
+COMPOSE := $(CACHE)/tools/compose-$(COMPOSE_VERSION)/docker-compose
+URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
+
+# Asks for the proxy's base image, and builds it where none can be pulled. Only the
+# recipes that need the engine expand it.
+WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
+
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch clean clean-images
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build bin/bgctl, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/bgctl ./cmd/bgctl
+
+images: build ## Make sure the engine has the proxy's base image and the bgctl image
+	$(WITH_IMAGE); bin/bgctl image
+
+demo: build ## Bring the stack up, send it traffic, and show it
+	scripts/demo.sh "$(URL)"
+
+up: build ## Bring the stack up
+	$(WITH_IMAGE); bin/bgctl up
+
+down: build ## Take the stack down, its volumes too
+	bin/bgctl down --volumes
+
+test: ## Run everything: lint, unit tests with the race detector, e2e on the real engine
+	@MAKE="$(MAKE)" scripts/test.sh lint unit e2e
+
+lint: $(LINT) ## Vet, golangci-lint with its formatters, go mod tidy -diff
+	go vet -tags e2e ./...
+	$(LINT) run ./...
+	go mod tidy -diff
+
+fmt: $(LINT) ## Format the Go files
+	$(LINT) fmt ./...
+
+unit: ## Run the unit tests, shuffled, with the race detector
+	go test -race -shuffle=on -timeout 10m ./...
+
+e2e: build $(COMPOSE) ## Run the tests that need the Docker engine
+	$(WITH_IMAGE); DOCKER_COMPOSE="$(COMPOSE)" scripts/e2e.sh
+
+fuzz: ## Fuzz each fuzz test for 10 s (FUZZTIME=1m for longer)
+	scripts/fuzz.sh "$(or $(FUZZTIME),10s)"
+
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+bench-switch: build ## Measure what moving traffic costs: flag file, reload, recreate
+	$(WITH_IMAGE); BGCTL_BIN="$$PWD/bin/bgctl" go test -tags 'e2e bench' -count=1 -timeout 20m -run TestBenchSwitch -v ./cmd/bgctl
+
+clean: ## Remove what was built in the tree
+	rm -rf bin dist
+
+clean-images: ## Remove the images that bgctl made, and the cached root file system
+	scripts/clean-images.sh
+
+$(LINT):
+	cd tools && GOBIN="$(@D)" go install -trimpath tool
+
+$(COMPOSE):
+	cd tools/compose && go build -trimpath -ldflags '-s -w' -o "$@" github.com/docker/compose/v2/cmd
