@@ -71,14 +71,14 @@ func TestConnect_SaysWhyThereIsNoEngine(t *testing.T) {
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = listener.Close()
-	closed := fakeEngine(t, "1.41", nil)
-	closed.Close()
 	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(tlsServer.Close)
 	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		refuse(w, http.StatusInternalServerError, "containerd is gone")
 	}))
 	t.Cleanup(sick.Close)
+	closed := fakeEngine(t, "1.41", nil)
+	closed.Close() // last, or another server here may get its port
 	verify := map[string]string{"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": filepath.Join(dir, "certs")}
 	if err := os.Mkdir(filepath.Join(dir, "certs"), 0o755); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/docker/cli/cli/connhelper"
 	"github.com/docker/docker/api/types"
 )
 
@@ -24,7 +25,7 @@ func diagnose(ctx context.Context, t target, cause error) error {
 	case "unix":
 		diagnoseSocket(ctx, t, out)
 	case "ssh":
-		diagnoseSSH(t, out)
+		diagnoseSSH(ctx, t, out)
 	default:
 		diagnoseTCP(ctx, t, out)
 	}
@@ -129,7 +130,7 @@ func tlsDetail(err error) string {
 	return plainReason(err)
 }
 
-func diagnoseSSH(t target, out *UnreachableError) {
+func diagnoseSSH(ctx context.Context, t target, out *UnreachableError) {
 	out.Reason = "no connection to the engine at " + t.host
 	out.Hint = "check that `ssh` to that host works without a password and that docker runs there"
 	if errors.Is(out.Cause, exec.ErrNotFound) {
@@ -140,12 +141,46 @@ func diagnoseSSH(t target, out *UnreachableError) {
 		out.Reason += " within " + sshPingTimeout.String()
 		return
 	}
-	// connhelper puts ssh's own words behind "stderr=".
-	if _, stderr, found := strings.Cut(out.Cause.Error(), "stderr="); found {
-		if lines := strings.Split(strings.TrimSpace(stderr), "\n"); lines[len(lines)-1] != "" {
-			out.Reason += " (" + strings.TrimSpace(lines[len(lines)-1]) + ")"
-		}
+	said := lastWordsOfSSH(out.Cause)
+	if said == "" {
+		said = lastWordsOfSSH(redialSSH(ctx, t))
 	}
+	if said != "" {
+		out.Reason += " (" + said + ")"
+	}
+}
+
+// lastWordsOfSSH is the last line the ssh program wrote before it ended.
+// connhelper puts it behind "stderr=".
+func lastWordsOfSSH(err error) string {
+	if err == nil {
+		return ""
+	}
+	_, stderr, _ := strings.Cut(err.Error(), "stderr=")
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+// redialSSH runs ssh once more and only listens. Where ssh ends before the
+// request is written, the HTTP client may report the broken pipe instead of
+// what ssh said; a connection that is only read from always reports the latter.
+func redialSSH(ctx context.Context, t target) error {
+	helper, err := connhelper.GetConnectionHelper(t.host)
+	if err != nil {
+		return err
+	}
+	callCtx, cancel := within(ctx, sshPingTimeout)
+	defer cancel()
+	conn, err := helper.Dialer(callCtx, "", "")
+	if err != nil {
+		return err
+	}
+	// The connection has no deadlines, and one that works says nothing.
+	stop := context.AfterFunc(callCtx, func() { _ = conn.Close() })
+	defer stop()
+	_, err = conn.Read(make([]byte, 1))
+	_ = conn.Close()
+	return err
 }
 
 // redial opens the address once more, only to learn the network's own error.
