@@ -36,7 +36,7 @@ volumes.*.name volumes.*.driver volumes.*.driver_opts volumes.*.external volumes
 configs.*.name configs.*.content configs.*.file configs.*.environment
 secrets.*.name secrets.*.file secrets.*.environment secrets.*.content`
 
-// checkSupported reports everything set in the project that is not implemented.
+// checkSupported reports everything set in the project that bgctl does not carry out.
 func checkSupported(p *Project) error {
 	var found []string
 	for _, name := range p.ServiceNames() {
@@ -149,7 +149,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// checkValues reports values that are not implemented of attributes that are.
+// checkValues reports values bgctl does not carry out, of attributes it does.
 func checkValues(p *Project, service types.ServiceConfig) []string {
 	at := "services." + service.Name + "."
 	var found []string
