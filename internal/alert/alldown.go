@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"bgctl/internal/bluegreen"
-	"bgctl/internal/logstream"
 )
 
 const (
@@ -20,33 +19,35 @@ type downState struct {
 	NoUpstream int       `json:"no_upstream,omitempty"`
 	Bad        int       `json:"bad,omitempty"`
 	Alive      int       `json:"alive,omitempty"`
-	First      *Sample   `json:"first,omitempty"`
+	First      *Sample   `json:"first,omitempty"` // in snapshots only
 	Last       *Sample   `json:"last,omitempty"`
 }
 
-func (d *Detector) observeDown(rec *logstream.Record) {
+func (d *Detector) observeDown(v *view) {
 	s := &d.st.Down
-	both := rec.FailedOn(bluegreen.Blue) && rec.FailedOn(bluegreen.Green) && rec.Status >= 500
+	if v.rec.Status > 0 && v.rec.Status < statusClientGone {
+		if s.Bad != 0 || s.NoUpstream != 0 || s.Firing {
+			d.noteAlive()
+		}
+		return
+	}
+	both := v.rec.Status >= 500 && v.rec.FailedOn(bluegreen.Blue) && v.rec.FailedOn(bluegreen.Green)
 	switch {
-	case rec.NoUpstream || both:
-		d.noteDown(rec)
-	case rec.Status > 0 && rec.Status < statusClientGone:
-		d.noteAlive()
-	case s.Firing && rec.Status >= 500:
+	case d.isOff(AllDown):
+	case v.rec.NoUpstream || both:
+		d.noteDown(v)
+	case s.Firing && v.rec.Status >= 500:
 		// One failed attempt alone neither proves nor disproves the outage.
 		s.Alive = 0
 	}
 }
 
-func (d *Detector) noteDown(rec *logstream.Record) {
+func (d *Detector) noteDown(v *view) {
 	s := &d.st.Down
-	s.Last = sampleOf(rec)
-	if s.Bad == 0 && !s.Firing {
-		s.First = s.Last
-	}
+	d.downNotes.add(v.rec, v.served, s.Bad == 0 && !s.Firing)
 	s.Alive = 0
 	s.Bad++
-	if rec.NoUpstream {
+	if v.rec.NoUpstream {
 		s.NoUpstream++
 	} else {
 		s.NoUpstream = 0
@@ -56,14 +57,18 @@ func (d *Detector) noteDown(rec *logstream.Record) {
 	}
 	s.Firing, s.Since = true, d.at
 	e := d.event(AllDown, Firing, Critical)
-	e.Since, e.First, e.Last = s.Since, s.First, s.Last
+	e.Since = s.Since
+	d.downNotes.show(&e)
 	e.Summary = "all down: neither blue nor green answers"
 	e.Cause = "every attempt failed on both pools"
-	if rec.NoUpstream {
+	if v.rec.NoUpstream {
 		e.Cause = "the proxy found no live upstream"
 	}
 	e.Pool, e.Release = d.st.Active, d.releases[d.st.Active]
 	e.Command = "bgctl status"
+	if e.Pool != bluegreen.NoPool {
+		e.Command = "bgctl heal " + e.Pool.String()
+	}
 	d.escalate(e)
 }
 
@@ -77,13 +82,17 @@ func (d *Detector) noteAlive() {
 		return
 	}
 	e := d.event(AllDown, Resolved, Good)
-	e.Since, e.First, e.Last = s.Since, s.First, s.Last
+	e.Since = s.Since
+	d.downNotes.show(&e)
 	e.Pool, e.Release = d.st.Serving, d.releases[d.st.Serving]
 	e.Summary = "requests are answered again after " + short(d.st.Now.Sub(s.Since))
+	e.Command = "bgctl status"
 	*s = downState{}
+	d.downNotes.clear()
 	d.announce(e)
 	// The window still holds the outage and one pool may still be starting: what
 	// is left of it after a cooldown is news, the echo of it is not.
-	d.holdBack(ErrorRate)
-	d.holdBack(Failover)
+	for _, t := range []Type{ErrorRate, Failover, Degraded, Latency} {
+		d.holdBack(t)
+	}
 }

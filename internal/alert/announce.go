@@ -13,7 +13,16 @@ type post struct {
 	HoldUntil time.Time `json:"hold_until,omitzero"` // no deferred post before
 	Bypassed  bool      `json:"bypassed,omitempty"`  // an escalation used up its free post
 	Pending   *Event    `json:"pending,omitempty"`   // newest transition not posted
+	Flips     int       `json:"flips,omitempty"`     // changes since the last post that only the cooldown muted
+	FlipsFrom time.Time `json:"flips_from,omitzero"` // time of the first of them
+	Missed    time.Time `json:"missed,omitzero"`     // start that only the cooldown muted
+	Posted    *Event    `json:"posted,omitempty"`    // the firing event last posted, for reminders
+	Repeats   int       `json:"repeats,omitempty"`
 }
+
+// digestFlips is how many muted changes are worth a message although the state is
+// the one last posted.
+const digestFlips = 3
 
 // key names the state an event announces: equal keys need no second message.
 func key(e *Event) string {
@@ -34,10 +43,57 @@ func (p *post) says(e *Event) bool {
 	return key(e) == p.Announced && !worse
 }
 
-// order is the order in which deferred posts leave.
-func order() [6]Type {
-	return [6]Type{AllDown, Switch, Failover, Flapping, ErrorRate, NoTraffic}
+// known is the key of the newest state, posted or not.
+func (p *post) known() string {
+	if p.Pending != nil {
+		return key(p.Pending)
+	}
+	return p.Announced
 }
+
+// forget drops what was not posted.
+func (p *post) forget() {
+	p.Pending, p.HoldUntil, p.Flips, p.FlipsFrom, p.Missed = nil, time.Time{}, 0, time.Time{}, time.Time{}
+}
+
+// mute is why a type must not post now.
+type mute uint8
+
+const (
+	notMuted mute = iota
+	muteMaintenance
+	muteOld
+	muteAllDown
+	muteFlapping
+	muteFailover
+	muteErrorRate
+	muteCooldown
+)
+
+func (m mute) words(p *post, cooldown time.Duration) string {
+	switch m {
+	case muteMaintenance:
+		return "maintenance"
+	case muteOld:
+		return "catching up with old lines"
+	case muteAllDown:
+		return "inhibited by all_down"
+	case muteFlapping:
+		return "inhibited by flapping"
+	case muteFailover:
+		return "inhibited by failover"
+	case muteErrorRate:
+		return "inhibited by error_rate"
+	case muteCooldown:
+		return "cooldown until " + p.Last.Add(cooldown).UTC().Format("15:04:05") + " UTC"
+	case notMuted:
+	}
+	return ""
+}
+
+func (d *Detector) post(t Type) *post { return &d.posts[t.index()] }
+
+func (d *Detector) isOff(t Type) bool { return d.off[t.index()] }
 
 // announce numbers a transition, decides whether it is posted, and yields it.
 func (d *Detector) announce(e Event) {
@@ -47,44 +103,115 @@ func (d *Detector) announce(e Event) {
 // escalate is announce for a transition that may break the cooldown once.
 func (d *Detector) escalate(e Event) {
 	cooldown := d.cfg.Cooldown
-	if !d.st.Posts[e.Type].Bypassed {
+	if !d.post(e.Type).Bypassed {
 		cooldown = 0
 	}
 	d.decide(e, cooldown)
 }
 
 func (d *Detector) decide(e Event, cooldown time.Duration) {
-	d.number(&e)
-	p := d.st.Posts[e.Type]
-	inCooldown := d.inCooldown(p)
-	e.Muted = d.muted(e.Type, p, cooldown)
-	switch {
-	case e.Muted != "":
-		p.Pending = &e
-	case e.Status == Resolved && p.Announced == "":
-		e.Muted = "its start was never posted"
-		p.Pending = nil
-	case p.says(&e):
-		e.Muted = "already posted"
-		p.Pending = nil
-	default:
-		p.Bypassed = inCooldown
-		p.Severity = e.Severity
-		p.Announced, p.Last, p.Pending, p.HoldUntil = key(&e), d.st.Now, nil, time.Time{}
+	if d.isOff(e.Type) {
+		return
 	}
-	d.setPost(e.Type, p)
+	d.number(&e)
+	p := d.post(e.Type)
+	waited := p.Pending != nil
+	switch why := d.muted(e.Type, p, cooldown); {
+	case e.Status == Resolved && d.cfg.OmitResolved:
+		e.Muted = "messages about the end are off"
+		p.forget()
+		p.Announced, p.Posted = "", nil
+	case why != notMuted:
+		e.Muted = why.words(p, d.cfg.Cooldown)
+		d.put(p, &e, why)
+	default:
+		if p.Flips > 0 && key(&e) != p.known() {
+			p.Flips++
+		}
+		bypassed := d.inCooldown(p)
+		if e.Muted = d.news(p, &e); e.Muted == "" {
+			d.posted(p, &e)
+			p.Bypassed = bypassed
+		}
+		p.forget()
+	}
+	d.countPending(waited, p)
 	d.out = append(d.out, e)
 }
 
-func (d *Detector) setPost(t Type, p post) {
-	if (d.st.Posts[t].Pending == nil) != (p.Pending == nil) {
-		if p.Pending == nil {
-			d.pending--
-		} else {
-			d.pending++
+// put keeps a muted transition for later. Only changes that nothing but the
+// cooldown muted are counted: what maintenance or a greater alert explains is not
+// told afterwards.
+func (d *Detector) put(p *post, e *Event, why mute) {
+	if why == muteOld && !d.restored && e.Type == Switch {
+		// Where traffic went before the watcher's first start is where it starts from.
+		p.forget()
+		p.Announced = key(e)
+		return
+	}
+	if why == muteCooldown && key(e) != p.known() {
+		if p.Flips++; p.Flips == 1 {
+			p.FlipsFrom = e.Time
+		}
+		if e.Status == Firing && p.Missed.IsZero() && p.Announced == "" {
+			p.Missed = e.Time
 		}
 	}
-	d.st.Posts[t] = p
+	kept := *e
+	p.Pending = &kept
+}
+
+// news completes an event that may be posted, or says why there is nothing to post.
+func (d *Detector) news(p *post, e *Event) string {
+	digest := p.Flips >= digestFlips
+	switch same := p.says(e); {
+	case digest:
+		e.Flips = p.Flips
+		e.Summary = fmt.Sprintf("flapped %d× in %s, now %s: %s", p.Flips, short(d.st.Now.Sub(p.FlipsFrom)), now(e), e.Summary)
+	case same && e.Status == Resolved && !p.Missed.IsZero():
+		e.Flips = p.Flips
+		e.Summary = fmt.Sprintf("fired %s, recovered %s UTC: %s",
+			p.Missed.UTC().Format(time.TimeOnly), e.Time.UTC().Format(time.TimeOnly), e.Summary)
+	case same && e.Status == Resolved:
+		return "its start was never posted"
+	case same:
+		return "already posted"
+	}
+	return ""
+}
+
+// now names the state that e leaves things in.
+func now(e *Event) string {
+	switch {
+	case e.Status == Firing && e.To.String() != "":
+		return e.To.String()
+	case e.Status == Firing:
+		return "firing"
+	case e.Type == Failover:
+		return e.From.String()
+	case e.Status == Info:
+		return e.To.String()
+	}
+	return "resolved"
+}
+
+// posted notes that e is said now.
+func (d *Detector) posted(p *post, e *Event) {
+	p.Announced, p.Last, p.Severity, p.Bypassed, p.Repeats = key(e), d.st.Now, e.Severity, false, 0
+	p.Posted = nil
+	if e.Status == Firing && d.cfg.Repeat > 0 {
+		kept := *e
+		p.Posted = &kept
+	}
+}
+
+func (d *Detector) countPending(waited bool, p *post) { //nolint:revive // before and after, not a switch of behaviour
+	if waited {
+		d.pending--
+	}
+	if p.Pending != nil {
+		d.pending++
+	}
 }
 
 func (d *Detector) number(e *Event) {
@@ -92,73 +219,99 @@ func (d *Detector) number(e *Event) {
 	e.ID = fmt.Sprintf("%s-%d", e.Type, d.st.Seq)
 }
 
-func (d *Detector) inCooldown(p post) bool {
+func (d *Detector) inCooldown(p *post) bool {
 	return !p.Last.IsZero() && d.st.Now.Before(p.Last.Add(d.cfg.Cooldown))
 }
 
-// muted tells why a type must not post now, "" when it may.
-func (d *Detector) muted(t Type, p post, cooldown time.Duration) string {
+// muted tells why a type must not post now.
+func (d *Detector) muted(t Type, p *post, cooldown time.Duration) mute {
 	s := &d.st
-	pools := t == Failover || t == Switch || t == Flapping
-	switch m := s.Maintenance; {
-	case m.Scope == ScopeAll, m.Scope == ScopePools && pools:
-		return "maintenance"
-	case s.Down.Firing && (t == ErrorRate || t == Failover):
-		return "inhibited by all_down"
-	case s.Flap.Firing && t == Failover:
-		return "inhibited by flapping"
-	case cooldown > 0 && d.inCooldown(p):
-		return "cooldown until " + p.Last.Add(d.cfg.Cooldown).UTC().Format("15:04:05") + " UTC"
+	switch {
+	case s.Maintenance.mutes(t):
+		return muteMaintenance
+	case d.st.Now.Before(d.muteOld):
+		return muteOld
 	}
-	return ""
+	if m := d.inhibited(t); m != notMuted {
+		return m
+	}
+	if cooldown > 0 && d.inCooldown(p) {
+		return muteCooldown
+	}
+	return notMuted
 }
 
-// reconcile posts the transitions whose mute has ended, if they are still news.
-func (d *Detector) reconcile() {
-	if d.pending == 0 {
-		return
+// inhibited tells which greater alert explains one of type t.
+func (d *Detector) inhibited(t Type) mute {
+	s := &d.st
+	switch {
+	case s.Down.Firing && (t == ErrorRate || t == Failover || t == Degraded || t == Latency):
+		return muteAllDown
+	case s.Flap.Firing && (t == Failover || t == Degraded):
+		return muteFlapping
+	case t != Degraded:
+	case s.Fail.Firing:
+		return muteFailover
+	case s.Rate.Firing:
+		return muteErrorRate
 	}
-	for _, t := range order() {
-		p := d.st.Posts[t]
-		if p.Pending == nil || d.st.Now.Before(p.HoldUntil) || d.muted(t, p, d.cfg.Cooldown) != "" {
+	return notMuted
+}
+
+// reconcile posts the transitions whose mute has ended, if they are still news,
+// and the reminders that are due.
+func (d *Detector) reconcile() {
+	for i := range d.posts {
+		p := &d.posts[i]
+		if p.Pending == nil {
+			if p.Posted != nil && d.cfg.Repeat > 0 {
+				d.remind(p)
+			}
+			continue
+		}
+		t := types()[i]
+		if d.st.Now.Before(p.HoldUntil) || d.muted(t, p, d.cfg.Cooldown) != notMuted {
 			continue
 		}
 		e := *p.Pending
-		p.Pending = nil
-		if key(&e) != p.Announced {
+		e.Muted, e.Deferred = "", true
+		if d.news(p, &e) == "" {
 			d.number(&e)
-			e.Muted, e.Deferred, e.Window = "", true, d.Window()
-			p.Announced, p.Last, p.Bypassed, p.Severity = key(&e), d.st.Now, false, e.Severity
+			e.Window = d.Window()
+			d.posted(p, &e)
 			d.out = append(d.out, e)
 		}
-		d.setPost(t, p)
+		p.forget()
+		d.pending--
 	}
+}
+
+// remind repeats a firing alert, to the second: after Repeat since its last post,
+// or when what mutes it ends.
+func (d *Detector) remind(p *post) {
+	if d.st.Now.Before(p.Last.Add(d.cfg.Repeat)) || d.muted(p.Posted.Type, p, 0) != notMuted {
+		return
+	}
+	e := *p.Posted
+	p.Repeats++
+	d.number(&e)
+	e.Time, e.Repeat, e.Deferred, e.Flips, e.Window, e.Active = d.at, p.Repeats, false, 0, d.Window(), d.st.Active
+	e.Summary = fmt.Sprintf("still firing after %s: %s", short(d.st.Now.Sub(e.Since)), p.Posted.Summary)
+	p.Last = d.st.Now
+	d.out = append(d.out, e)
 }
 
 // holdBack keeps what is pending for a type silent for one more cooldown.
 func (d *Detector) holdBack(t Type) {
-	if p := d.st.Posts[t]; p.Pending != nil {
+	if p := d.post(t); p.Pending != nil {
 		p.HoldUntil = d.st.Now.Add(d.cfg.Cooldown)
-		d.st.Posts[t] = p
 	}
 }
 
-// SetMaintenance mutes the messages in scope until the given time; a zero time
-// means an hour. [ScopeNone] ends maintenance. What changed meanwhile and is
-// still so is posted by the next tick or record after the end.
-func (d *Detector) SetMaintenance(scope Scope, until time.Time) {
-	d.st.Maintenance = Maintenance{Scope: scope, Until: until}
-	d.boundMaintenance()
-}
-
-// boundMaintenance gives maintenance an end and ends it.
-func (d *Detector) boundMaintenance() {
-	m := &d.st.Maintenance
-	switch now := d.st.Now; {
-	case m.Scope == ScopeNone || now.IsZero():
-	case m.Until.IsZero():
-		m.Until = now.Add(time.Hour)
-	case !now.Before(m.Until):
-		*m = Maintenance{}
-	}
+// MuteBefore tells the detector that records older than t are read to catch up:
+// they move the states, but none of their transitions is posted. Where things stand
+// when the records are as young as t, or at the first tick after it, is posted as
+// far as it differs from what was said last.
+func (d *Detector) MuteBefore(t time.Time) {
+	d.muteOld = t
 }

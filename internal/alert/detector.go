@@ -1,29 +1,41 @@
 package alert
 
 import (
+	"strings"
 	"time"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/logstream"
 )
 
-const (
-	// backStep is how far time may run back before it counts as a clock step:
-	// records of several workers arrive slightly out of order.
-	backStep = 5 * time.Second
-	// unnamedLimit is how many proxied lines without pool names are waited for.
-	unnamedLimit = 50
-)
+// backStep is how far time may run back before it counts as a clock step: records
+// of several workers arrive slightly out of order.
+const backStep = 5 * time.Second
 
 // Detector turns records into events. It is not safe for concurrent use. Feed it
 // records in log order and a tick about every second; do not tick with the wall
-// clock while old records are read.
+// clock while old records are read. It keeps nothing of a record and changes
+// nothing in it, so that many detectors may look at the same one.
 type Detector struct {
-	cfg      Config
-	ring     ring
-	st       Snapshot
-	releases [3]string // by pool, kept out of the snapshot's map for speed
+	cfg        Config
+	rateLimits limits
+	degrLimits limits
+	slowLimits limits
+	off        [typeCount]bool
+
+	ring      ring
+	st        Snapshot // but for what is kept below in a faster form
+	posts     [typeCount]post
+	releases  [3]string // by pool
+	rateNotes notes
+	failNotes notes
+	downNotes notes
+	degrNotes notes
+	lat       latency
+
 	pending  int       // types with a pending transition
+	muteOld  time.Time // records before are old: see MuteBefore
+	restored bool      // the state is older than this detector
 	at       time.Time // time of the record or tick being handled
 	out      []Event
 }
@@ -32,95 +44,152 @@ type Detector struct {
 // sense are brought into range; [Config.Validate] names them.
 func NewDetector(cfg Config) *Detector {
 	cfg = cfg.normal()
-	d := &Detector{cfg: cfg, ring: newRing(cfg.Window)}
-	d.st.Posts = map[Type]post{}
+	d := &Detector{cfg: cfg, ring: newRing(cfg.Window, cfg.ShortWindow)}
+	d.rateLimits = cfg.limits(cfg.ThresholdPercent, cfg.ClearPercent)
+	d.degrLimits = cfg.limits(cfg.DegradedPercent, cfg.DegradedPercent/2)
+	d.slowLimits = cfg.limits(slowShare, slowShare/2)
+	for _, t := range cfg.Off {
+		if i := t.index(); i >= 0 {
+			d.off[i] = true
+		}
+	}
 	d.st.Maintenance = cfg.Maintenance
+	d.st.Assumed, d.st.Configured = cfg.Active, cfg.Active
+	d.lat.init(&cfg)
 	return d
+}
+
+// view is a record and what the detectors have in common to ask of it.
+type view struct {
+	rec    *logstream.Record
+	active bluegreen.Pool // the pool the proxy was told to use
+	served bluegreen.Pool // the pool that answered
+	failed bool           // an attempt on the active pool failed
 }
 
 // Observe takes the next record and returns the transitions it caused. Only
 // events that are not Muted are to be posted. rec is not kept.
 func (d *Detector) Observe(rec *logstream.Record) []Event {
-	d.begin(rec.Time)
-	d.st.LastRecord = d.st.Now
-	d.endSilence()
-	active := rec.Active
-	if active == bluegreen.NoPool {
-		active = d.cfg.Active
+	at := rec.Time
+	if at.IsZero() {
+		at = d.st.Now // a foreign log without times goes by its order
 	}
-	d.observeActive(active)
-	if rec.Proxied() {
-		if rec.Served != bluegreen.NoPool {
-			d.st.Serving = rec.Served
-			if rec.Release != "" {
-				d.releases[rec.Served] = rec.Release
-			}
+	d.begin(at)
+	d.endSilence()
+	d.st.LastRecord = d.st.Now
+	v := view{rec: rec, active: rec.Active, served: rec.Served}
+	if v.active == bluegreen.NoPool {
+		v.active = d.assume(rec)
+	}
+	d.observeActive(v.active)
+	proxied := rec.Proxied()
+	if proxied {
+		d.look(&v)
+	}
+	// The window comes first: events show it with the record that decided.
+	counts := d.cfg.Counts(rec)
+	var m mark
+	if counts {
+		m = d.cfg.markOf(rec, v.active, v.served)
+		nanos := at.UnixNano()
+		d.ring.expire(nanos, d.cfg.MaxAge)
+		d.ring.add(nanos, m)
+	}
+	if proxied {
+		// The order matters: all_down inhibits what follows.
+		d.observeDown(&v)
+		if !d.st.Balance.Done {
+			d.observeBalance(&v)
 		}
-		m := markOf(rec, d.cfg.Classes)
-		counts := d.cfg.Counts(rec)
-		if counts {
-			nanos := rec.Time.UnixNano()
-			d.ring.expire(nanos, d.cfg.MaxAge)
-			d.ring.add(nanos, m)
-		}
-		d.observeNames(rec, active)
-		// The order matters: all_down inhibits the two that follow.
-		d.observeDown(rec)
-		d.observeFailover(rec, active)
-		if counts {
-			d.observeRate(rec, m)
+		d.observeFailover(&v)
+	}
+	if counts {
+		d.observeRate(&v, m)
+		d.observeDegraded(&v, m)
+		if d.lat.on {
+			d.observeLatency(&v, at)
 		}
 	}
 	return d.end()
 }
 
-// Tick lets time pass without a record: deferred posts, the end of maintenance,
-// flapping and missing traffic. It never resolves an error rate or a failover,
-// for silence is no proof of health.
+// look completes the view of a request that was handed to a pool.
+func (d *Detector) look(v *view) {
+	if d.st.Unnamed >= 0 {
+		d.observeNames(v)
+	}
+	if v.served != bluegreen.NoPool {
+		d.st.Serving = v.served
+		if r := v.rec.Release; r != "" && r != d.releases[v.served] {
+			d.releases[v.served] = strings.Clone(r)
+		}
+	}
+	v.failed = v.active != bluegreen.NoPool && v.rec.FailedOn(v.active)
+}
+
+// Tick lets time pass without a record: deferred posts and reminders, the end of
+// maintenance, flapping, missing traffic and a lost log. It never resolves what
+// only requests can prove to be over, for silence is no proof of health.
 func (d *Detector) Tick(now time.Time) []Event {
 	d.begin(now)
+	d.tickSource()
 	d.tickSilence()
 	return d.end()
 }
 
 func (d *Detector) begin(t time.Time) {
 	d.out, d.at = nil, t
-	if t.Before(d.st.Now.Add(-backStep)) {
-		d.clampTimers(t)
+	if t.After(d.st.Now) {
 		d.st.Now = t
-	} else if t.After(d.st.Now) {
-		d.st.Now = t
+	} else if t.Before(d.st.Now.Add(-backStep)) {
+		d.stepBack(t)
 	}
-	if d.st.Maintenance.Scope != ScopeNone {
+	if d.st.Maintenance.Scope != ScopeNone || d.st.MaintenanceOver != nil {
 		d.boundMaintenance()
 	}
 }
 
 func (d *Detector) end() []Event {
-	d.settleFlapping()
-	d.reconcile()
+	if d.st.Flap.Firing {
+		d.settleFlapping()
+	}
+	if d.pending > 0 || d.cfg.Repeat > 0 {
+		d.reconcile()
+	}
 	return d.out
 }
 
-// clampTimers keeps a clock that stepped back from muting longer than intended.
-func (d *Detector) clampTimers(now time.Time) {
-	clamp := func(t *time.Time, limit time.Time) {
-		if t.After(limit) {
-			*t = limit
+// stepBack keeps a clock that was set back from muting longer than intended: no
+// timer has more to go afterwards than its whole length.
+func (d *Detector) stepBack(now time.Time) {
+	s := &d.st
+	past := func(t *time.Time) {
+		if t.After(now) {
+			*t = now
 		}
 	}
-	for t, p := range d.st.Posts {
-		clamp(&p.Last, now)
-		clamp(&p.HoldUntil, now.Add(d.cfg.Cooldown))
-		d.st.Posts[t] = p
+	m := &s.Maintenance
+	length := m.Until.Sub(m.Since)
+	for i := range d.posts {
+		p := &d.posts[i]
+		past(&p.Last)
+		if limit := now.Add(d.cfg.Cooldown); p.HoldUntil.After(limit) {
+			p.HoldUntil = limit
+		}
 	}
-	clamp(&d.st.LastRecord, now)
-	clamp(&d.st.Rate.Low, now)
-	clamp(&d.st.Fail.RunStart, now)
-	clamp(&d.st.Fail.FailedAt, now)
-	for i := range d.st.Flap.Changes {
-		clamp(&d.st.Flap.Changes[i], now)
+	for _, t := range []*time.Time{
+		&s.LastRecord, &s.Rate.Low, &s.Degraded.Low, &s.Latency.Low, &s.Fail.RunStart, &s.Fail.FailedAt,
+		&s.Rate.Since, &s.Degraded.Since, &s.Latency.Since, &s.Fail.Since, &s.Lost.Since, &m.Since,
+	} {
+		past(t)
 	}
+	for i := range s.Flap.Changes {
+		past(&s.Flap.Changes[i])
+	}
+	if m.Scope != ScopeNone && !m.Since.IsZero() {
+		m.Until = m.Since.Add(length)
+	}
+	s.Now = now
 }
 
 // event returns an event of the present moment with what all events carry.
@@ -131,95 +200,62 @@ func (d *Detector) event(t Type, status Status, severity Severity) Event {
 	}
 }
 
-// moveState watches the pool the proxy was told to use.
-type moveState struct {
-	Next bluegreen.Pool `json:"next,omitempty"` // pool that may become the active one
-	Run  int            `json:"run,omitempty"`
-}
-
-// switchRun is how many lines in a row must name the new active pool: after a
-// reload the old workers still write a few lines with the old name.
-const switchRun = 3
-
-func (d *Detector) observeActive(active bluegreen.Pool) {
-	s := &d.st
-	switch {
-	case active == bluegreen.NoPool:
-		return
-	case s.Active == bluegreen.NoPool:
-		s.Active = active
-		p := s.Posts[Switch]
-		p.Announced = "to:" + active.String()
-		s.Posts[Switch] = p
-		return
-	case active == s.Active:
-		s.Move = moveState{}
-		return
-	case active != s.Move.Next:
-		s.Move = moveState{Next: active}
-	}
-	if s.Move.Run++; s.Move.Run < switchRun {
+// say yields an event that is said as it comes: a notice has no state that could
+// be compared, and no cooldown.
+func (d *Detector) say(e Event) {
+	if d.isOff(e.Type) {
 		return
 	}
-	from := s.Active
-	s.Active, s.Move = active, moveState{}
-	e := d.event(Switch, Info, Note)
-	e.From, e.To, e.Pool, e.Release = from, active, active, d.releases[active]
-	e.Summary = "traffic switched from " + from.String() + " to " + active.String()
-	e.Cause = "the proxy was told to use " + active.String()
-	e.Command = "bgctl status"
-	d.announce(e)
-	d.switched(active)
-}
-
-// observeNames says once that a log does not tell which pool is which.
-func (d *Detector) observeNames(rec *logstream.Record, active bluegreen.Pool) {
-	s := &d.st
-	if s.Unnamed < 0 {
-		return
-	}
-	if active != bluegreen.NoPool && rec.Served != bluegreen.NoPool {
-		s.Unnamed = -1
-		return
-	}
-	if s.Unnamed++; s.Unnamed < unnamedLimit {
-		return
-	}
-	e := d.event(Notice, Info, Note)
-	e.Summary = "the log does not name the active pool: failover and switch detection is off"
-	e.Cause = "no \"active\" in the log lines"
-	if active != bluegreen.NoPool {
-		e.Summary = "the log does not name the pool that answered: failover detection is off"
-		e.Cause = "no X-App-Pool and no known upstream address in the log lines"
-	}
-	e.Command = "bgctl status"
-	s.Unnamed = -1
 	d.number(&e)
 	d.out = append(d.out, e)
 }
 
-func (d *Detector) tickSilence() {
-	s := &d.st
-	limit := d.cfg.NoTraffic
-	if limit <= 0 || s.LastRecord.IsZero() || !s.Silent.IsZero() || s.Now.Sub(s.LastRecord) < limit {
-		return
-	}
-	s.Silent = s.Now
-	e := d.event(NoTraffic, Firing, Warning)
-	e.Since = s.Silent
-	e.Summary = "no request for " + short(s.Now.Sub(s.LastRecord))
-	e.Cause = "no traffic, or the log is not written"
-	e.Command = "bgctl status"
-	d.announce(e)
+// notice says something once.
+func (d *Detector) notice(summary, cause string) {
+	e := d.event(Notice, Info, Note)
+	e.Summary, e.Cause, e.Command = summary, cause, "bgctl status"
+	d.say(e)
 }
 
-func (d *Detector) endSilence() {
-	if d.st.Silent.IsZero() {
-		return
+// Phase returns where the alert of a type stands. Types without a state are always
+// [Inactive].
+func (d *Detector) Phase(t Type) Phase {
+	s := &d.st
+	firing := false
+	switch t {
+	case NoTraffic:
+		return phaseOf(!s.Silent.IsZero())
+	case SourceLost:
+		return phaseOf(s.Lost.Firing)
+	case ErrorRate:
+		return d.known(s.Rate.phase())
+	case Degraded:
+		return d.known(s.Degraded.phase())
+	case Latency:
+		return d.known(s.Latency.phase())
+	case AllDown:
+		firing = s.Down.Firing
+	case Failover:
+		firing = s.Fail.Firing
+	case Flapping:
+		firing = s.Flap.Firing
+	case Switch, Upkeep, Notice:
+		return Inactive
 	}
-	e := d.event(NoTraffic, Resolved, Good)
-	e.Since = d.st.Silent
-	e.Summary = "requests arrive again after " + short(d.st.Now.Sub(d.st.Silent))
-	d.st.Silent = time.Time{}
-	d.announce(e)
+	return d.known(phaseOf(firing))
+}
+
+func phaseOf(firing bool) Phase { //nolint:revive // the state of an alert, not a switch of behaviour
+	if firing {
+		return Fires
+	}
+	return Inactive
+}
+
+// known is p, unless nothing is known at present.
+func (d *Detector) known(p Phase) Phase {
+	if d.st.Unknown {
+		return Unknown
+	}
+	return p
 }

@@ -39,7 +39,11 @@ func TestDetector(t *testing.T) {
 				s.send(1, rec(blue, 502, 200)).send(20, rec(green, 200))
 			}
 		}, []string{"failover firing"}},
-		{"one retried request is no failover", nil, func(s *sim) { s.every(5, 200, rec(blue, 502, 200)) }, nil},
+		{"one retried request is nothing", nil, func(s *sim) { s.ok(100).send(1, rec(blue, 502, 200)).ok(200) }, nil},
+		{
+			"many retried requests are no failover", nil, func(s *sim) { s.every(5, 200, rec(blue, 502, 200)) },
+			[]string{"degraded firing"},
+		},
 		{"A7 30 % bad blue", func(c *Config) { c.FailTimeout = 10 * time.Second }, func(s *sim) {
 			s.ok(50)
 			for range 17 {

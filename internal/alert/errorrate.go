@@ -2,110 +2,115 @@ package alert
 
 import (
 	"fmt"
-	"time"
 
 	"bgctl/internal/bluegreen"
-	"bgctl/internal/logstream"
-)
-
-const (
-	goodLines      = 20 // requests without error needed to recover
-	escalationRate = 50 // percent from which the alert is critical
 )
 
 // rateState is where the error-rate alert stands.
 type rateState struct {
-	Firing    bool      `json:"firing,omitempty"`
-	Since     time.Time `json:"since,omitzero"`
-	Low       time.Time `json:"low,omitzero"` // recovering since
-	Good      int       `json:"good,omitempty"`
-	Escalated bool      `json:"escalated,omitempty"`
-	First     *Sample   `json:"first,omitempty"`
-	Last      *Sample   `json:"last,omitempty"`
-	Why       failure   `json:"why,omitempty"`
+	level
+	Escalated bool    `json:"escalated,omitempty"`
+	Why       failure `json:"why,omitempty"`
+	First     *Sample `json:"first,omitempty"` // in snapshots only
+	Last      *Sample `json:"last,omitempty"`
 }
 
-func (d *Detector) observeRate(rec *logstream.Record, m mark) {
+func (d *Detector) observeRate(v *view, m mark) {
 	r := &d.st.Rate
-	if m.kind() == CellError {
-		r.Last = sampleOf(rec)
-		r.Why = failureOf(rec, rec.Served)
-		if r.First == nil || !r.Firing && d.ring.errors == 1 {
-			r.First = r.Last
-		}
-	}
-	if r.Firing {
-		d.observeRecovery(m)
+	bad := m.counted()
+	if bad {
+		d.rateNotes.add(v.rec, v.served, !r.Firing && d.ring.all.counted == 1)
+		d.st.Rate.Why = rateFailure(v)
+	} else if !r.Firing && d.ring.all.counted < d.rateLimits.bad {
+		r.Over = 0
 		return
 	}
-	// The short window is counted only when the long one is over: it is rare.
-	n, errs := d.ring.n, d.ring.errors
-	if errs == 0 || !d.cfg.over(n, errs, min(errs, d.cfg.ShortWindow)) ||
-		!d.cfg.over(n, errs, d.ring.errorsInLast(d.cfg.ShortWindow)) {
-		return
-	}
-	r.Firing, r.Since, r.Low, r.Good, r.Escalated = true, d.at, time.Time{}, 0, false
-	if percent(errs, n) >= escalationRate {
-		r.Escalated = true
-		d.escalate(d.rateEvent(Firing, Critical))
-		return
-	}
-	d.announce(d.rateEvent(Firing, Warning))
-}
-
-// observeRecovery handles a record while the alert fires. A rate between the
-// clear level and the threshold changes nothing: that is the hysteresis.
-func (d *Detector) observeRecovery(m mark) {
-	r := &d.st.Rate
-	n, rate := d.ring.n, percent(d.ring.errors, d.ring.n)
-	if rate >= escalationRate && !r.Escalated && n >= d.cfg.MinSamples {
-		r.Escalated = true
-		d.escalate(d.rateEvent(Firing, Critical))
-	}
-	switch {
-	case rate > d.cfg.ThresholdPercent:
-		r.Low, r.Good = time.Time{}, 0
-		return
-	case r.Low.IsZero():
-		if rate > d.cfg.ThresholdPercent/2 || n < d.cfg.MinSamples {
+	in := reading{n: d.ring.n, bad: d.ring.all.counted, shortBad: d.ring.last.counted, lastBad: bad}
+	switch r.step(&d.rateLimits, in, d.at, d.st.Now) {
+	case fired:
+		r.Escalated = d.escalates(in)
+		if r.Escalated {
+			d.escalate(d.rateEvent(Firing, Critical))
 			return
 		}
-		r.Low = d.st.Now
+		d.announce(d.rateEvent(Firing, Warning))
+	case cleared:
+		e := d.rateEvent(Resolved, Good)
+		r.level, r.Escalated = level{}, false
+		d.rateNotes.first.clear()
+		d.announce(e)
+	case stays:
+		if r.Firing && !r.Escalated && d.escalates(in) {
+			r.Escalated = true
+			d.escalate(d.rateEvent(Firing, Critical))
+		}
 	}
-	if m.kind() != CellError {
-		r.Good++
+}
+
+// escalates reports whether the rate is worth breaking the cooldown.
+func (d *Detector) escalates(in reading) bool {
+	limit := d.cfg.EscalatePercent
+	return limit > 0 && in.n >= d.cfg.MinSamples && percent(in.bad, in.n) >= limit
+}
+
+// rateFailure tells why a request that counts failed. By attempts, that is the
+// attempt that failed, not the answer of the pool that saved it.
+func rateFailure(v *view) failure {
+	pool := v.served
+	for _, a := range v.rec.Attempts {
+		if a.Failed() {
+			pool = a.Pool
+		}
 	}
-	if r.Good < goodLines || n < d.cfg.MinSamples || d.st.Now.Sub(r.Low) < d.cfg.Hold {
-		return
+	return failureOf(v.rec, pool)
+}
+
+// failedPool is the pool that the last noted request failed on.
+func (n *note) failedPool() bluegreen.Pool {
+	pool := n.served
+	for _, a := range n.tries {
+		if a.status == 0 || a.status >= 500 {
+			pool = a.pool
+		}
 	}
-	e := d.rateEvent(Resolved, Good)
-	*r = rateState{Last: r.Last}
-	d.announce(e)
+	return pool
 }
 
 func (d *Detector) rateEvent(status Status, severity Severity) Event {
 	r := &d.st.Rate
 	e := d.event(ErrorRate, status, severity)
-	e.Since, e.First, e.Last = r.Since, r.First, r.Last
+	e.Since = r.Since
+	d.rateNotes.show(&e)
 	e.Pool = d.st.Serving
-	if r.Last != nil && r.Last.Pool != bluegreen.NoPool {
-		e.Pool = r.Last.Pool
-	}
-	if r.Last != nil {
-		e.Cause = r.Why.words(r.Last.Pool)
+	if d.rateNotes.last.set {
+		if pool := d.rateNotes.last.failedPool(); pool != bluegreen.NoPool {
+			e.Pool = pool
+		}
+		e.Cause = r.Why.words(d.rateNotes.last.failedPool())
 	}
 	e.Release = d.releases[e.Pool]
-	w := e.Window
-	numbers := fmt.Sprintf("%.1f %% of the last %d requests (%d)", w.Rate, w.N, w.Errors)
+	e.Command = "bgctl status"
 	if status == Resolved {
-		e.Summary = fmt.Sprintf("error rate back to %s after %s", numbers, short(d.st.Now.Sub(r.Since)))
+		e.Summary = "error rate back to " + e.Window.words() + " after " + short(d.st.Now.Sub(r.Since))
 		return e
 	}
-	e.Summary = fmt.Sprintf("error rate %s failed, threshold %g %%", numbers, d.cfg.ThresholdPercent)
-	e.Command = "bgctl status"
+	e.Summary = fmt.Sprintf("error rate %s, threshold %g %%", e.Window.words(), d.cfg.ThresholdPercent)
 	// Moving away helps only when the pool that fails is the one in use.
 	if e.Pool != bluegreen.NoPool && e.Pool == d.st.Active && !d.st.Fail.Firing && !d.st.Down.Firing {
-		e.Command = "bgctl switch " + e.Pool.Other().String()
+		e.Command = moveAway(e.Pool)
 	}
 	return e
+}
+
+// words gives the rate that is judged and the other one beside it.
+func (w Window) words() string {
+	other := fmt.Sprintf("%d with a failed attempt", w.AttemptErrors)
+	if w.Basis == ByAttempt || w.Basis == ByEither {
+		other = fmt.Sprintf("%d failed for the client", w.ClientErrors)
+	}
+	text := fmt.Sprintf("%.1f %% of the last %d requests (%d; %s", w.Rate, w.N, w.Errors, other)
+	if w.ClientGone > 0 {
+		text += fmt.Sprintf("; %d clients gave up", w.ClientGone)
+	}
+	return text + ")"
 }

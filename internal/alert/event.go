@@ -8,6 +8,8 @@
 package alert
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"bgctl/internal/bluegreen"
@@ -18,14 +20,66 @@ type Type string
 
 // The event types.
 const (
-	ErrorRate Type = "error_rate" // error rate of the window over the threshold
-	Failover  Type = "failover"   // the pool that is not active answers
-	AllDown   Type = "all_down"   // no pool answers
-	Switch    Type = "switch"     // traffic was moved on purpose
-	Flapping  Type = "flapping"   // the serving pool keeps changing
-	NoTraffic Type = "no_traffic" // no request for longer than allowed
-	Notice    Type = "notice"     // said once: format, configuration, start
+	ErrorRate  Type = "error_rate"  // error rate of the window over the threshold
+	Failover   Type = "failover"    // the pool that is not active answers
+	AllDown    Type = "all_down"    // no pool answers
+	Switch     Type = "switch"      // traffic was moved on purpose
+	Flapping   Type = "flapping"    // the serving pool keeps changing
+	Degraded   Type = "degraded"    // requests fail on a pool and are saved by another
+	Latency    Type = "latency"     // answers take too long
+	NoTraffic  Type = "no_traffic"  // no request for longer than allowed
+	SourceLost Type = "source_lost" // the log cannot be read: nothing is known
+	Upkeep     Type = "maintenance" // a maintenance began or ended
+	Notice     Type = "notice"      // said once: format, configuration, start
+	typeCount       = 11
 )
+
+// types returns every type, in the order in which deferred posts leave.
+func types() [typeCount]Type {
+	return [typeCount]Type{
+		AllDown, SourceLost, Switch, Failover, Flapping, ErrorRate, Degraded, Latency, NoTraffic, Upkeep, Notice,
+	}
+}
+
+// Types returns every event type.
+func Types() []Type {
+	all := types()
+	return all[:]
+}
+
+// index is the place of t in [types], -1 for none.
+func (t Type) index() int {
+	for i, other := range types() {
+		if t == other {
+			return i
+		}
+	}
+	return -1
+}
+
+func typeNames() string {
+	names := make([]string, 0, typeCount)
+	for _, t := range types() {
+		names = append(names, string(t))
+	}
+	return strings.Join(names, ", ")
+}
+
+// ParseTypes reads a comma-separated list of types.
+func ParseTypes(s string) ([]Type, error) {
+	var list []Type
+	for name := range strings.SplitSeq(s, ",") {
+		t := Type(strings.TrimSpace(name))
+		if t == "" {
+			continue
+		}
+		if t.index() < 0 {
+			return nil, fmt.Errorf("unknown alert %q: use one of %s", t, typeNames())
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
 
 // Status is where an alert stands.
 type Status string
@@ -71,16 +125,31 @@ type Event struct {
 	Command   string         `json:"command,omitempty"`
 	Muted     string         `json:"muted,omitempty"` // why no message was posted: cooldown, maintenance
 	Deferred  bool           `json:"deferred,omitempty"`
+	Flips     int            `json:"flips,omitempty"`   // transitions this message stands for, when more than one
+	Repeat    int            `json:"repeat,omitempty"`  // number of the reminder
+	Latency   *Tail          `json:"latency,omitempty"` // on latency events
+}
+
+// Tail is the slow end of the requests that a latency alert is about.
+type Tail struct {
+	N        int     `json:"n"`                     // requests looked at
+	P95      float64 `json:"p95_ms"`                // of them
+	Limit    float64 `json:"limit_ms"`              // over which it fires
+	Baseline float64 `json:"baseline_ms,omitempty"` // what is usual, when the limit comes from it
 }
 
 // Window is the sliding window at one moment.
 type Window struct {
 	Size          int     `json:"size"`           // configured number of requests
 	N             int     `json:"n"`              // requests in the window
-	Errors        int     `json:"errors"`         // requests that count as errors
+	Errors        int     `json:"errors"`         // requests that count as errors, by the basis
 	Rate          float64 `json:"rate"`           // percent, 0 when empty
 	AttemptErrors int     `json:"attempt_errors"` // requests with a failed attempt, answered or not
 	AttemptRate   float64 `json:"attempt_rate"`   // percent
+	ClientErrors  int     `json:"client_errors"`  // requests whose client got an error
+	ClientRate    float64 `json:"client_rate"`    // percent
+	Saved         int     `json:"saved"`          // requests that failed on a pool and were answered by another
+	Basis         Basis   `json:"basis,omitempty"`
 	ClientGone    int     `json:"client_gone"`    // status 499
 	MinSamples    int     `json:"min_samples"`    // requests needed before it may fire
 	ErrorsToFire  int     `json:"errors_to_fire"` // further errors until it fires, 0 when over

@@ -25,53 +25,100 @@ type Cell struct {
 	Pool bluegreen.Pool
 }
 
-// mark packs what the window keeps of a request: kind, pool, failed attempt.
+// mark packs what the window keeps of a request: kind, pool, and whether an attempt
+// failed, the client got an error, and the request counts as an error.
 type mark uint8
 
 const (
-	markKind   mark = 0x07
-	markPool   mark = 0x18
-	markFailed mark = 0x20
-	poolShift       = 3
+	markKind    mark = 0x07
+	markPool    mark = 0x18
+	markFailed  mark = 0x20
+	markClient  mark = 0x40
+	markCounted mark = 0x80
+	poolShift        = 3
 )
 
 func (m mark) kind() CellKind       { return CellKind(m & markKind) }
 func (m mark) pool() bluegreen.Pool { return bluegreen.Pool(m & markPool >> poolShift) }
 func (m mark) failed() bool         { return m&markFailed != 0 }
+func (m mark) client() bool         { return m&markClient != 0 }
+func (m mark) counted() bool        { return m&markCounted != 0 }
+func (m mark) gone() bool           { return m.kind() == CellGone }
 
-// markOf judges a proxied record.
-func markOf(rec *logstream.Record, classes Classes) mark {
-	kind := CellOK
+// saved: an attempt failed and the client did not notice.
+func (m mark) saved() bool { return m&(markFailed|markClient) == markFailed && !m.gone() }
+
+// markOf judges a record that counts.
+func (c *Config) markOf(rec *logstream.Record, active, served bluegreen.Pool) mark {
+	m := mark(served) << poolShift & markPool
+	plain := rec.Status > 0 && rec.Status < 400 && len(rec.Attempts) == 1 &&
+		rec.Attempts[0].Status > 0 && rec.Attempts[0].Status < 400
+	if plain {
+		if active != served && active != bluegreen.NoPool && served != bluegreen.NoPool {
+			m |= mark(CellOther)
+		}
+		return m
+	}
+	if c.attemptFailed(rec) {
+		m |= markFailed
+	}
+	if c.clientFailed(rec) {
+		m |= markClient
+	}
+	if c.Basis != ByAttempt && m.client() || c.Basis != ByClient && m.failed() {
+		m |= markCounted
+	}
 	switch {
 	case rec.Status == statusClientGone:
-		kind = CellGone
-	case classes.counts(rec.Status):
-		kind = CellError
+		return m | mark(CellGone)
+	case m.client():
+		return m | mark(CellError)
 	case rec.Retried():
-		kind = CellRetried
-	case rec.Active != bluegreen.NoPool && rec.Served != bluegreen.NoPool && rec.Served != rec.Active:
-		kind = CellOther
-	}
-	m := mark(kind) | mark(rec.Served)<<poolShift&markPool
-	if rec.FailedOn(bluegreen.Blue) || rec.FailedOn(bluegreen.Green) || rec.NoUpstream {
-		m |= markFailed
+		return m | mark(CellRetried)
+	case active != served && active != bluegreen.NoPool && served != bluegreen.NoPool:
+		return m | mark(CellOther)
 	}
 	return m
 }
 
-// ring is the sliding window with its running sums.
-type ring struct {
-	times  []int64 // Unix nanoseconds
-	marks  []mark
-	head   int // oldest
-	n      int
-	errors int
-	failed int
-	gone   int
+// tally counts marks.
+type tally struct{ counted, client, failed, saved, gone int }
+
+func (t *tally) add(m mark, by int) {
+	if m&(markFailed|markClient|markCounted) == 0 && !m.gone() {
+		return
+	}
+	if m.counted() {
+		t.counted += by
+	}
+	if m.client() {
+		t.client += by
+	}
+	if m.failed() {
+		t.failed += by
+	}
+	if m.saved() {
+		t.saved += by
+	}
+	if m.gone() {
+		t.gone += by
+	}
 }
 
-func newRing(size int) ring {
-	return ring{times: make([]int64, size), marks: make([]mark, size)}
+// ring is the sliding window with its running sums, and those of the newest
+// requests in it.
+type ring struct {
+	times []int64 // Unix nanoseconds
+	marks []mark
+	head  int // oldest
+	n     int
+	short int // size of the short window
+	all   tally
+	last  tally // of the short window
+}
+
+func newRing(size, short int) ring {
+	return ring{times: make([]int64, size), marks: make([]mark, size), short: short}
 }
 
 // at returns the i-th oldest mark.
@@ -83,21 +130,12 @@ func (r *ring) at(i int) mark {
 	return r.marks[i]
 }
 
-func (r *ring) sum(m mark, by int) {
-	switch m.kind() {
-	case CellError:
-		r.errors += by
-	case CellGone:
-		r.gone += by
-	case CellOK, CellOther, CellRetried:
-	}
-	if m.failed() {
-		r.failed += by
-	}
-}
-
 func (r *ring) drop() {
-	r.sum(r.marks[r.head], -1)
+	m := r.marks[r.head]
+	r.all.add(m, -1)
+	if r.n <= r.short {
+		r.last.add(m, -1)
+	}
 	r.n--
 	if r.head++; r.head == len(r.marks) {
 		r.head = 0
@@ -115,7 +153,11 @@ func (r *ring) add(nanos int64, m mark) {
 	}
 	r.times[i], r.marks[i] = nanos, m
 	r.n++
-	r.sum(m, 1)
+	r.all.add(m, 1)
+	r.last.add(m, 1)
+	if r.n > r.short {
+		r.last.add(r.at(r.n-1-r.short), -1)
+	}
 }
 
 // expire lets requests older than maxAge go. Age is measured against the newest
@@ -126,55 +168,39 @@ func (r *ring) expire(newest int64, maxAge time.Duration) {
 	}
 }
 
-// errorsInLast counts the errors among the newest k requests.
-func (r *ring) errorsInLast(k int) int {
+// countedInLast counts the errors among the newest k requests.
+func (r *ring) countedInLast(k int) int {
 	k = min(k, r.n)
 	count := 0
 	for i := r.n - k; i < r.n; i++ {
-		if r.at(i).kind() == CellError {
+		if r.at(i).counted() {
 			count++
 		}
 	}
 	return count
 }
 
-func percent(part, whole int) float64 {
-	if whole == 0 {
-		return 0
-	}
-	return 100 * float64(part) / float64(whole)
-}
-
-// over is the condition for firing, given counts of the long and short window.
-func (c *Config) over(n, errors, shortErrors int) bool {
-	if n < c.MinSamples || errors < c.MinErrors || percent(errors, n) <= c.ThresholdPercent {
-		return false
-	}
-	short := min(c.ShortWindow, n)
-	return short == 0 || percent(shortErrors, short) > c.ThresholdPercent
-}
-
 // errorsToFire tells how many further errors in a row make the window fire.
-func (r *ring) errorsToFire(c *Config) int {
-	n, errs := r.n, r.errors
-	for k := 0; k <= c.Window; k++ {
+func (r *ring) errorsToFire(l *limits) int {
+	size, n, errs := len(r.marks), r.n, r.all.counted
+	for k := 0; k <= size; k++ {
 		if k > 0 {
-			if n < c.Window {
+			if n < size {
 				n++
-			} else if gone := k - 1 - (c.Window - r.n); gone < r.n && r.at(gone).kind() == CellError {
+			} else if gone := k - 1 - (size - r.n); gone < r.n && r.at(gone).counted() {
 				errs--
 			}
 			errs++
 		}
 		// The short window is only looked at when the long one is over.
-		if n < c.MinSamples || errs < c.MinErrors || percent(errs, n) <= c.ThresholdPercent {
+		if n < l.samples || errs < l.bad || percent(errs, n) <= l.threshold {
 			continue
 		}
-		if c.over(n, errs, min(k, c.ShortWindow)+r.errorsInLast(max(c.ShortWindow-k, 0))) {
-			return k
+		if l.over(reading{n: n, bad: errs, shortBad: min(k, l.short) + r.countedInLast(max(l.short-k, 0))}) {
+			return k + l.pending
 		}
 	}
-	return c.Window
+	return size
 }
 
 // Window returns the sliding window as it is now.
@@ -183,13 +209,17 @@ func (d *Detector) Window() Window {
 	return Window{
 		Size:          d.cfg.Window,
 		N:             r.n,
-		Errors:        r.errors,
-		Rate:          percent(r.errors, r.n),
-		AttemptErrors: r.failed,
-		AttemptRate:   percent(r.failed, r.n),
-		ClientGone:    r.gone,
+		Errors:        r.all.counted,
+		Rate:          percent(r.all.counted, r.n),
+		AttemptErrors: r.all.failed,
+		AttemptRate:   percent(r.all.failed, r.n),
+		ClientErrors:  r.all.client,
+		ClientRate:    percent(r.all.client, r.n),
+		Saved:         r.all.saved,
+		Basis:         d.cfg.Basis,
+		ClientGone:    r.all.gone,
 		MinSamples:    d.cfg.MinSamples,
-		ErrorsToFire:  r.errorsToFire(&d.cfg),
+		ErrorsToFire:  r.errorsToFire(&d.rateLimits),
 	}
 }
 
@@ -199,12 +229,9 @@ func (d *Detector) Cells() []Cell {
 	for i := range cells {
 		m := d.ring.at(i)
 		cells[i] = Cell{Kind: m.kind(), Pool: m.pool()}
+		if m.gone() && m.counted() {
+			cells[i].Kind = CellError // a 499 that counts: see Config.Count499Slower
+		}
 	}
 	return cells
-}
-
-// Counts reports whether a record is a user's request that a pool had to answer:
-// health checks would dilute the rate.
-func (c *Config) Counts(rec *logstream.Record) bool {
-	return rec.Proxied() && (c.HealthPath == "" || rec.Path != c.HealthPath)
 }
