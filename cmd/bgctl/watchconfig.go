@@ -3,49 +3,194 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
 	"bgctl/internal/proxy"
 	"bgctl/internal/slack"
 )
 
-// alertConfig reads the detector's settings from an environment.
+// alertConfig reads the detector's settings from an environment. A variable that is
+// not set keeps the default; ALERT_PRESET=reference starts from the settings of the
+// reference kit instead.
 func alertConfig(env func(string) string) (alert.Config, error) {
-	cfg := alert.DefaultConfig()
-	var errs []error
-	number := func(name string, set func(float64)) {
-		v := env(name)
-		if v == "" {
-			return
-		}
-		n, err := strconv.ParseFloat(v, 64)
-		if err != nil || n < 0 {
-			errs = append(errs, fmt.Errorf("%w: %s=%q: want a number", proxy.ErrConfig, name, v))
-			return
-		}
-		set(n)
-	}
-	number("ERROR_RATE_THRESHOLD", func(n float64) { cfg.ThresholdPercent = n })
-	number("WINDOW_SIZE", func(n float64) { cfg.Window = int(n) })
-	number("ALERT_COOLDOWN_SEC", func(n float64) { cfg.Cooldown = time.Duration(n * float64(time.Second)) })
-	if v := env("ERROR_CLASSES"); v != "" {
-		classes, err := alert.ParseClasses(v)
-		errs = append(errs, err)
-		cfg.Classes = classes
-	}
-	timeout, err := proxy.FailTimeout(env("FAIL_TIMEOUT"))
-	cfg.FailTimeout = timeout
-	errs = append(errs, err)
-	if err := errors.Join(errs...); err != nil {
+	r := alertReader{env: env}
+	cfg := r.preset()
+	r.window(&cfg)
+	r.rate(&cfg)
+	r.others(&cfg)
+	if err := errors.Join(r.errs...); err != nil {
 		return cfg, usageError{err}
 	}
 	if err := cfg.Validate(); err != nil {
-		return cfg, usageError{err}
+		return cfg, usageError{fmt.Errorf("%w: alert settings: %w", proxy.ErrConfig, err)}
 	}
 	return cfg, nil
+}
+
+// alertReader reads variables and gathers what is wrong with them, so that one
+// start names every mistake.
+type alertReader struct {
+	env  func(string) string
+	errs []error
+}
+
+// preset returns the settings to start from. The reference kit's rules depend on
+// the window, the threshold and the cooldown, which are read first.
+func (r *alertReader) preset() alert.Config {
+	cfg := alert.DefaultConfig()
+	reference := false
+	switch v := r.env("ALERT_PRESET"); v {
+	case "", "default":
+	case "reference":
+		cfg, reference = alert.ReferenceConfig(), true
+	default:
+		r.fail("ALERT_PRESET", v, "default or reference")
+	}
+	r.percent("ERROR_RATE_THRESHOLD", &cfg.ThresholdPercent)
+	r.count("WINDOW_SIZE", &cfg.Window)
+	cooldown := cfg.Cooldown.Seconds()
+	r.number("ALERT_COOLDOWN_SEC", "seconds", &cooldown)
+	cfg.Cooldown = time.Duration(cooldown * float64(time.Second))
+	if reference {
+		cfg.MinSamples, cfg.ClearPercent, cfg.Repeat = cfg.Window, cfg.ThresholdPercent, cfg.Cooldown
+	}
+	return cfg
+}
+
+// window reads what counts in the window.
+func (r *alertReader) window(cfg *alert.Config) {
+	r.duration("WINDOW_MAX_AGE", &cfg.MaxAge)
+	read(r, "ERROR_CLASSES", &cfg.Classes, alert.ParseClasses)
+	read(r, "ERROR_BASIS", &cfg.Basis, alert.ParseBasis)
+	r.duration("COUNT_499_SLOWER_THAN", &cfg.Count499Slower)
+	read(r, "COUNT_NOT_PROXIED", &cfg.NotProxied, strconv.ParseBool)
+	if v := r.env("HEALTH_PATH"); v != "" {
+		cfg.HealthPath = v
+	}
+}
+
+// rate reads when the error rate fires and when it is over.
+func (r *alertReader) rate(cfg *alert.Config) {
+	r.percent("ERROR_RATE_CLEAR", &cfg.ClearPercent)
+	r.count("MIN_SAMPLES", &cfg.MinSamples)
+	r.count("MIN_ERRORS", &cfg.MinErrors)
+	r.count("ERROR_RATE_PENDING", &cfg.Pending)
+	r.duration("ERROR_RATE_HOLD", &cfg.Hold)
+	r.percent("ERROR_RATE_ESCALATE", &cfg.EscalatePercent)
+	switch v := r.env("SHORT_WINDOW"); v {
+	case "":
+	case "0", "off":
+		cfg.ShortWindow = -1
+	default:
+		r.count("SHORT_WINDOW", &cfg.ShortWindow)
+	}
+}
+
+// others reads the settings of the other alerts and of all of them.
+func (r *alertReader) others(cfg *alert.Config) {
+	r.percent("DEGRADED_THRESHOLD", &cfg.DegradedPercent)
+	r.duration("LATENCY_P95", &cfg.LatencyP95)
+	r.number("LATENCY_BASELINE_FACTOR", "a factor above 1", &cfg.LatencyFactor)
+	r.duration("NO_TRAFFIC_AFTER", &cfg.NoTraffic)
+	r.duration("LOG_LOST_AFTER", &cfg.SourceLost)
+	r.duration("ALERT_REPEAT", &cfg.Repeat)
+	read(r, "ALERTS_OFF", &cfg.Off, alert.ParseTypes)
+	if v := r.env("SEND_RESOLVED"); v != "" {
+		send, err := strconv.ParseBool(v)
+		if err != nil {
+			r.fail("SEND_RESOLVED", v, "true or false")
+		}
+		cfg.OmitResolved = !send
+	}
+	read(r, "ACTIVE_POOL", &cfg.Active, bluegreen.ParsePool)
+	timeout, err := proxy.FailTimeout(r.env("FAIL_TIMEOUT"))
+	cfg.FailTimeout = timeout
+	if err != nil {
+		r.errs = append(r.errs, err)
+	}
+}
+
+func (r *alertReader) fail(name, value, want string) {
+	r.errs = append(r.errs, fmt.Errorf("%w: %s=%q: want %s", proxy.ErrConfig, name, value, want))
+}
+
+// read sets a value by a parser of its own, whose error names what is allowed.
+func read[T any](r *alertReader, name string, to *T, parse func(string) (T, error)) {
+	v := r.env(name)
+	if v == "" {
+		return
+	}
+	got, err := parse(v)
+	if err != nil {
+		r.errs = append(r.errs, fmt.Errorf("%w: %s=%q: %w", proxy.ErrConfig, name, v, err))
+		return
+	}
+	*to = got
+}
+
+// number reads a number that is not negative.
+func (r *alertReader) number(name, want string, to *float64) {
+	v := r.env(name)
+	if v == "" {
+		return
+	}
+	n, err := strconv.ParseFloat(v, 64)
+	if err != nil || math.IsNaN(n) || n < 0 || n > maxAlertNumber {
+		r.fail(name, v, want)
+		return
+	}
+	*to = n
+}
+
+// maxAlertNumber is over any sensible number of a setting and safe to convert.
+const maxAlertNumber = 1e9
+
+// percent reads a number in percent; a percent sign behind it is fine.
+func (r *alertReader) percent(name string, to *float64) {
+	v := r.env(name)
+	sub := alertReader{env: func(string) string { return strings.TrimSpace(strings.TrimSuffix(v, "%")) }}
+	sub.number(name, "a percentage such as 2", to)
+	if len(sub.errs) > 0 {
+		r.fail(name, v, "a percentage such as 2")
+	}
+}
+
+// count reads a whole number.
+func (r *alertReader) count(name string, to *int) {
+	v := r.env(name)
+	if v == "" {
+		return
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 || n > maxAlertNumber {
+		r.fail(name, v, "a number without a fraction")
+		return
+	}
+	*to = n
+}
+
+// duration reads "90s" or "5m"; 0 or off switches off what it is about.
+func (r *alertReader) duration(name string, to *time.Duration) {
+	v := r.env(name)
+	switch v {
+	case "":
+		return
+	case "0", "off":
+		*to = 0
+		return
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d < 0 {
+		r.fail(name, v, "a duration such as 90s, or off")
+		return
+	}
+	*to = d
 }
 
 // boolean reads a variable that is true or false.
