@@ -169,7 +169,7 @@ func (d *Detector) news(p *post, e *Event) string {
 		e.Flips = p.Flips
 		e.Summary = fmt.Sprintf("flapped %d× in %s, now %s: %s", p.Flips, short(d.st.Now.Sub(p.FlipsFrom)), now(e), e.Summary)
 	case same && e.Status == Resolved && !p.Missed.IsZero():
-		e.Flips = p.Flips
+		e.Flips = max(p.Flips, 2)
 		e.Summary = fmt.Sprintf("fired %s, recovered %s UTC: %s",
 			p.Missed.UTC().Format(time.TimeOnly), e.Time.UTC().Format(time.TimeOnly), e.Summary)
 	case same && e.Status == Resolved:

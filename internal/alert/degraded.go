@@ -9,9 +9,10 @@ import (
 // degradedState is where the alert about saved requests stands.
 type degradedState struct {
 	level
-	Why   failure `json:"why,omitempty"`
-	First *Sample `json:"first,omitempty"` // in snapshots only
-	Last  *Sample `json:"last,omitempty"`
+	Why   failure        `json:"why,omitempty"`
+	On    bluegreen.Pool `json:"on,omitempty"`    // pool that the last saved request failed on
+	First *Sample        `json:"first,omitempty"` // in snapshots only
+	Last  *Sample        `json:"last,omitempty"`
 }
 
 // observeDegraded watches the requests that failed on a pool and were saved by the
@@ -26,7 +27,7 @@ func (d *Detector) observeDegraded(v *view, m mark) {
 	}
 	if bad {
 		d.degrNotes.add(v.rec, v.served, !s.Firing && d.ring.all.saved == 1)
-		s.Why = rateFailure(v)
+		s.On, s.Why = failedOn(v)
 	}
 	if d.st.Fail.Firing || d.st.Down.Firing {
 		return
@@ -49,7 +50,7 @@ func (d *Detector) degradedEvent(status Status, severity Severity) Event {
 	e := d.event(Degraded, status, severity)
 	e.Since, e.Threshold = s.Since, d.cfg.DegradedPercent
 	d.degrNotes.show(&e)
-	e.Pool = d.degrNotes.last.failedPool()
+	e.Pool = s.On
 	if e.Pool == bluegreen.NoPool {
 		e.Pool = d.st.Active
 	}

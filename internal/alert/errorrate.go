@@ -9,10 +9,11 @@ import (
 // rateState is where the error-rate alert stands.
 type rateState struct {
 	level
-	Escalated bool    `json:"escalated,omitempty"`
-	Why       failure `json:"why,omitempty"`
-	First     *Sample `json:"first,omitempty"` // in snapshots only
-	Last      *Sample `json:"last,omitempty"`
+	Escalated bool           `json:"escalated,omitempty"`
+	Why       failure        `json:"why,omitempty"`
+	On        bluegreen.Pool `json:"on,omitempty"`    // pool that the last bad request failed on
+	First     *Sample        `json:"first,omitempty"` // in snapshots only
+	Last      *Sample        `json:"last,omitempty"`
 }
 
 func (d *Detector) observeRate(v *view, m mark) {
@@ -20,7 +21,7 @@ func (d *Detector) observeRate(v *view, m mark) {
 	bad := m.counted()
 	if bad {
 		d.rateNotes.add(v.rec, v.served, !r.Firing && d.ring.all.counted == 1)
-		d.st.Rate.Why = rateFailure(v)
+		r.On, r.Why = failedOn(v)
 	} else if !r.Firing && d.ring.all.counted < d.rateLimits.bad {
 		r.Over = 0
 		return
@@ -53,27 +54,16 @@ func (d *Detector) escalates(in reading) bool {
 	return limit > 0 && in.n >= d.cfg.MinSamples && percent(in.bad, in.n) >= limit
 }
 
-// rateFailure tells why a request that counts failed. By attempts, that is the
-// attempt that failed, not the answer of the pool that saved it.
-func rateFailure(v *view) failure {
+// failedOn tells on which pool a request failed and why. By attempts, that is the
+// one that failed, not the answer of the pool that saved it.
+func failedOn(v *view) (bluegreen.Pool, failure) {
 	pool := v.served
 	for _, a := range v.rec.Attempts {
 		if a.Failed() {
 			pool = a.Pool
 		}
 	}
-	return failureOf(v.rec, pool)
-}
-
-// failedPool is the pool that the last noted request failed on.
-func (n *note) failedPool() bluegreen.Pool {
-	pool := n.served
-	for _, a := range n.tries {
-		if a.status == 0 || a.status >= 500 {
-			pool = a.pool
-		}
-	}
-	return pool
+	return pool, failureOf(v.rec, pool)
 }
 
 func (d *Detector) rateEvent(status Status, severity Severity) Event {
@@ -83,10 +73,10 @@ func (d *Detector) rateEvent(status Status, severity Severity) Event {
 	d.rateNotes.show(&e)
 	e.Pool = d.st.Serving
 	if d.rateNotes.last.set {
-		if pool := d.rateNotes.last.failedPool(); pool != bluegreen.NoPool {
-			e.Pool = pool
+		if r.On != bluegreen.NoPool {
+			e.Pool = r.On
 		}
-		e.Cause = r.Why.words(d.rateNotes.last.failedPool())
+		e.Cause = r.Why.words(r.On)
 	}
 	e.Release = d.releases[e.Pool]
 	e.Command = "bgctl status"

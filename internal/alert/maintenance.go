@@ -64,29 +64,38 @@ func (d *Detector) SetMaintenance(scope Scope, until time.Time) {
 	}
 	*m = Maintenance{Scope: scope, Until: until, Since: m.Since}
 	s.MaintenanceOver = nil
+	s.bound()
+}
+
+// bound gives maintenance a beginning and an end, as soon as it is known what time
+// it is.
+func (s *Snapshot) bound() {
+	m := &s.Maintenance
+	if m.Scope == ScopeNone || s.Now.IsZero() {
+		return
+	}
+	if m.Since.IsZero() {
+		m.Since = s.Now
+	}
+	if m.Until.IsZero() {
+		m.Until = s.Now.Add(DefaultMaintenance)
+	}
+	if limit := s.Now.Add(MaxMaintenance); m.Until.After(limit) {
+		m.Until = limit
+	}
 }
 
 // Maintenance returns the maintenance in force, the zero value for none.
 func (d *Detector) Maintenance() Maintenance { return d.st.Maintenance }
 
-// boundMaintenance gives maintenance an end, ends it, and says so.
+// boundMaintenance ends maintenance in time, and says when it begins and ends.
 func (d *Detector) boundMaintenance() {
 	s := &d.st
 	m, now := &s.Maintenance, s.Now
 	if now.IsZero() {
 		return
 	}
-	if m.Scope != ScopeNone {
-		if m.Since.IsZero() {
-			m.Since = now
-		}
-		if m.Until.IsZero() {
-			m.Until = now.Add(DefaultMaintenance)
-		}
-		if limit := now.Add(MaxMaintenance); m.Until.After(limit) {
-			m.Until = limit
-		}
-	}
+	s.bound()
 	switch {
 	case m.Scope != ScopeNone && !now.Before(m.Until):
 		if m.Told {
