@@ -134,6 +134,9 @@ func TestQueue_QuarantinesADamagedFile(t *testing.T) {
 				t.Errorf("the damaged file is not kept: %v", err)
 			}
 			q.Put(event(alert.ErrorRate, 1, alert.Firing))
+			if !q.Flush() {
+				t.Error("the queue file was not written")
+			}
 			if st, err := loadState(path); err != nil || len(st.Entries) != 1 {
 				t.Errorf("the new file holds %+v, %v", st, err)
 			}

@@ -136,6 +136,7 @@ func (q *Queue) rejoin(e *entry, at int) {
 	for i, newer := range q.entries {
 		if newer.Key == e.Key {
 			q.entries[i] = merge(e, newer)
+			q.done = remember(q.done, doneKey(&e.Event))
 			return
 		}
 	}

@@ -82,6 +82,13 @@ func (d *fakeDetector) State() fakeDetector {
 }
 func (d *fakeDetector) Restore(s fakeDetector) { d.Seq, d.Firing, d.Seen = s.Seq, s.Firing, s.Seen }
 
+// detectorOf returns a detector for what needs one and does not use it.
+func detectorOf(t *testing.T) Keeper {
+	t.Helper()
+	det := &fakeDetector{}
+	return Keep(det, det.State, det.Restore)
+}
+
 // fakeReceiver records what is sent to it.
 type fakeReceiver struct {
 	name string // slack, when empty

@@ -19,7 +19,7 @@ type Health struct {
 	Status      string           `json:"status"` // ok, unhealthy
 	Reasons     []string         `json:"reasons,omitempty"`
 	LastRecord  time.Time        `json:"last_record,omitzero"`
-	Maintenance time.Time        `json:"maintenance_until,omitzero"`
+	Maintenance *Maintenance     `json:"maintenance,omitempty"`
 	Window      alert.Window     `json:"window"`
 	Log         logstream.Counts `json:"log"`
 	Alerts      []alert.Event    `json:"alerts,omitempty"` // firing now

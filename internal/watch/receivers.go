@@ -89,4 +89,5 @@ func (w *watcher) heldQueues() []*slack.Queue {
 func (w *watcher) delivered(d alert.Delivery) {
 	w.metrics.deliveries.WithLabelValues(d.Receiver, string(d.State)).Inc()
 	w.out.delivery(d)
+	w.history.delivery(&d)
 }
