@@ -19,6 +19,7 @@ import (
 type Entry struct {
 	Event    *alert.Event
 	Delivery *alert.Delivery
+	Raw      []byte // the line as it was written, without its newline
 }
 
 // ID returns the event that the entry is about.
@@ -50,12 +51,12 @@ func ParseEntry(line []byte) (Entry, bool) {
 	case "alert":
 		var ev alert.Event
 		if json.Unmarshal(line, &ev) == nil && ev.Type != "" {
-			return Entry{Event: &ev}, true
+			return Entry{Event: &ev, Raw: bytes.Clone(line)}, true
 		}
 	case "delivery":
 		var d alert.Delivery
 		if json.Unmarshal(line, &d) == nil && d.Event != "" {
-			return Entry{Delivery: &d}, true
+			return Entry{Delivery: &d, Raw: bytes.Clone(line)}, true
 		}
 	}
 	return Entry{}, false
@@ -84,19 +85,31 @@ func HistoryFiles() [2]string { return [2]string{HistoryFile + ".1", HistoryFile
 // ReadHistory reads the history in a state directory, oldest first. No file means
 // no entries.
 func ReadHistory(dir string) ([]Entry, error) {
-	var texts [][]byte
-	names := HistoryFiles()
-	// Newest first: a rotation in between then shows lines twice, which is
-	// recognised, and never hides any.
-	for i := len(names) - 1; i >= 0; i-- {
-		data, err := os.ReadFile(filepath.Join(filepath.Clean(dir), names[i]))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+	return ReadHistoryFrom(func(name string) ([]byte, error) {
+		data, err := os.ReadFile(filepath.Join(filepath.Clean(dir), filepath.Base(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
 		}
-		texts = append([][]byte{data}, texts...)
+		return data, err
+	})
+}
+
+// ReadHistoryFrom is [ReadHistory] for files that are reached otherwise: read
+// returns one by its name, nil when there is none.
+func ReadHistoryFrom(read func(name string) ([]byte, error)) ([]Entry, error) {
+	names := HistoryFiles()
+	// The newest first: a rotation in between then shows lines twice, which is
+	// recognised here, and never hides any.
+	newest, err := read(names[1])
+	if err != nil {
+		return nil, err
 	}
-	if bytes.Equal(texts[0], texts[1]) {
-		texts = texts[1:]
+	older, err := read(names[0])
+	if err != nil {
+		return nil, err
 	}
-	return ReadEntries(bytes.NewReader(bytes.Join(texts, []byte{'\n'})))
+	if bytes.HasPrefix(older, newest) {
+		newest = nil
+	}
+	return ReadEntries(bytes.NewReader(bytes.Join([][]byte{older, newest}, []byte{'\n'})))
 }

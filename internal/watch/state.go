@@ -46,6 +46,14 @@ func LoadState(dir string) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("read watcher state: %w", err)
 	}
+	return ParseState(data)
+}
+
+// ParseState reads a state file's text; no text is the zero State.
+func ParseState(data []byte) (State, error) {
+	if data == nil {
+		return State{}, nil
+	}
 	var st State
 	if json.Unmarshal(data, &st) != nil || st.Version != stateVersion {
 		return State{}, ErrState
