@@ -62,7 +62,7 @@ func (d *fakeDetector) Observe(rec *logstream.Record) []alert.Event {
 	d.Seq++
 	ev := alert.Event{
 		ID: fmt.Sprintf("error_rate-%d", d.Seq), Time: rec.Time, Type: alert.ErrorRate,
-		Status: alert.Resolved, Summary: "rate", Threshold: 2,
+		Status: alert.Resolved, Summary: "rate", Threshold: 2, Window: alert.Window{Errors: 1},
 	}
 	if d.Firing {
 		ev.Status = alert.Firing

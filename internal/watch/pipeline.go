@@ -13,11 +13,13 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	defer w.mu.Unlock()
 	w.counts = b.Counts
 	w.lastBatch = time.Now()
-	var events []alert.Event
 	for i := range b.Records {
 		rec := &b.Records[i]
 		w.metrics.observe(rec)
-		events = append(events, w.cfg.Detector.Observe(rec)...)
+		w.episodes.Total.add(rec)
+		if events := w.cfg.Detector.Observe(rec); len(events) > 0 {
+			w.emit(events)
+		}
 		if rec.Time.After(w.last) {
 			w.last = rec.Time
 		}
@@ -27,7 +29,9 @@ func (w *watcher) deliver(b logstream.Batch) error {
 		w.metrics.lag.Set(max(w.lastBatch.Sub(newest).Seconds(), 0))
 		w.catchUp(newest)
 	}
-	w.emit(events)
+	if w.episodes.open() {
+		w.episodes.look(w.cfg.Detector.Window())
+	}
 	// Taken here and not when saving: by then the source may have read on.
 	if w.cfg.Cursor != nil {
 		w.cursor = w.cfg.Cursor()
@@ -104,8 +108,10 @@ func (w *watcher) emit(events []alert.Event) {
 		switch ev.Status {
 		case alert.Firing:
 			w.firing[ev.Type] = *ev
+			w.episodes.firing(ev)
 		case alert.Resolved:
 			delete(w.firing, ev.Type)
+			w.episodes.resolved(ev)
 		case alert.Info:
 		}
 		w.metrics.event(ev)

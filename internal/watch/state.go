@@ -27,6 +27,8 @@ type State struct {
 	Alerts   []alert.Event   `json:"alerts,omitempty"`   // firing now
 	// Outbox holds events that may be missing in a receiver's queue file.
 	Outbox []alert.Event `json:"outbox,omitempty"`
+	// Episodes sums up what the firing alerts have been like.
+	Episodes json.RawMessage `json:"episodes,omitempty"`
 	// Maintenance is what the detector was last told; nil: none.
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
 	// Environment is when MAINTENANCE_MODE was first seen with its value.
@@ -81,6 +83,9 @@ func (w *watcher) restore() {
 		w.firing[ev.Type] = ev
 		w.metrics.fires(ev.Type, 1)
 	}
+	if len(st.Episodes) > 0 && json.Unmarshal(st.Episodes, &w.episodes) != nil {
+		w.episodes = episodes{} // sums only: the alerts themselves stand
+	}
 	w.maintenance, w.environment = st.Maintenance, st.Environment
 	w.fresh = st.Outbox
 }
@@ -101,6 +106,12 @@ func (w *watcher) save() {
 		if st.Cursor, err = json.Marshal(w.cursor); err != nil {
 			w.nag(fmt.Errorf("encode the log position: %w", err))
 			st = nil
+		}
+	}
+	if st != nil {
+		st.Episodes, err = json.Marshal(&w.episodes)
+		if err != nil {
+			w.nag(fmt.Errorf("encode the sums: %w", err))
 		}
 	}
 	w.saver.put(st, w.fresh)

@@ -134,6 +134,7 @@ type watcher struct {
 	mu          sync.Mutex
 	receivers   []*receiver // may change while the watcher runs: see attach
 	firing      map[alert.Type]alert.Event
+	episodes    episodes
 	cursor      any // position behind the last batch in work
 	counts      logstream.Counts
 	last        time.Time    // time of the newest record
