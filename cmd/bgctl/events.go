@@ -142,7 +142,7 @@ func (a *app) followWatcher(ctx context.Context, s *deployment.Stack, emit func(
 		err := followOnce(ctx, s, emit)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // ended by the reader, as meant
 		case errors.Is(err, errOldWatcher), errors.Is(err, deployment.ErrNoStack):
 			return err
 		case err != nil && !waiting:

@@ -38,9 +38,15 @@ func everyEvent() []alert.Event {
 		typ      alert.Type
 		severity alert.Severity
 	}{
-		{alert.AllDown, alert.Critical}, {alert.Failover, alert.Critical}, {alert.ErrorRate, alert.Warning},
-		{"degraded", alert.Warning}, {"latency", alert.Warning}, {alert.Flapping, alert.Warning},
-		{alert.NoTraffic, alert.Warning}, {"source_lost", alert.Critical}, {"brand_new", alert.Critical},
+		{alert.AllDown, alert.Critical},
+		{alert.Failover, alert.Critical},
+		{alert.ErrorRate, alert.Warning},
+		{"degraded", alert.Warning},
+		{"latency", alert.Warning},
+		{alert.Flapping, alert.Warning},
+		{alert.NoTraffic, alert.Warning},
+		{"source_lost", alert.Critical},
+		{"brand_new", alert.Critical},
 	} {
 		add(kind.typ, alert.Firing, kind.severity, nil)
 		add(kind.typ, alert.Resolved, alert.Good, nil)

@@ -33,7 +33,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	all := windowSamples(win, w.cfg.Threshold)
 	all = append(all, logSamples(&counts)...)
 	if w.cfg.SourceHealth != nil {
-		all = append(all, sample{prometheus.GaugeValue, "log_up", "1 while the access log is read.", truth(w.cfg.SourceHealth() == nil), "", ""})
+		all = append(all, sample{prometheus.GaugeValue, "log_up", "1 while the access log is read.", truth(w.cfg.SourceHealth() == nil).value(), "", ""})
 	}
 	if !last.IsZero() {
 		all = append(all, sample{prometheus.GaugeValue, "log_last_record_timestamp_seconds", "Time of the newest request read.", float64(last.UnixMilli()) / 1000, "", ""})
@@ -43,7 +43,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		until = float64(maintenance.Until.Unix())
 	}
 	all = append(all,
-		sample{prometheus.GaugeValue, "maintenance_active", "1 while messages are muted by a maintenance.", truth(maintenance != nil), "", ""},
+		sample{prometheus.GaugeValue, "maintenance_active", "1 while messages are muted by a maintenance.", truth(maintenance != nil).value(), "", ""},
 		sample{prometheus.GaugeValue, "maintenance_until_timestamp_seconds", "End of the maintenance; 0: none.", until, "", ""})
 	for _, q := range w.queues() {
 		all = append(all, queueSamples(q.Health())...)
@@ -90,15 +90,18 @@ func queueSamples(h slack.Health) []sample {
 	return []sample{
 		{gauge, "queue_pending", "Messages that wait to be delivered.", float64(h.Pending), "receiver", h.Receiver},
 		{gauge, "queue_oldest_seconds", "Age of the oldest message that waits.", h.OldestSeconds, "receiver", h.Receiver},
-		{gauge, "receiver_up", "0 while the receiver refuses everything.", truth(h.Broken == ""), "receiver", h.Receiver},
+		{gauge, "receiver_up", "0 while the receiver refuses everything.", truth(h.Broken == "").value(), "receiver", h.Receiver},
 		{gauge, "receiver_failures", "Attempts that failed in a row.", float64(h.Failures), "receiver", h.Receiver},
 		{count, "messages_sent_total", "Messages the receiver confirmed.", float64(h.Sent), "receiver", h.Receiver},
 		{count, "messages_lost_total", "Messages that were given up.", float64(h.Lost), "receiver", h.Receiver},
 	}
 }
 
-func truth(on bool) float64 {
-	if on {
+// truth is a yes or no as a metric shows it.
+type truth bool
+
+func (t truth) value() float64 {
+	if t {
 		return 1
 	}
 	return 0

@@ -39,7 +39,9 @@ func TestTally_TellsFailedFromSaved(t *testing.T) {
 	var got tally
 	for _, rec := range []logstream.Record{
 		record(200), record(404), record(503),
-		{Status: 200, Attempts: retried}, {Status: 502, Attempts: retried}, {Status: 499, Attempts: retried},
+		{Status: 200, Attempts: retried},
+		{Status: 502, Attempts: retried},
+		{Status: 499, Attempts: retried},
 		{Status: 200}, // answered by the proxy itself
 	} {
 		got.add(&rec)

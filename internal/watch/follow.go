@@ -69,30 +69,39 @@ func (f *follower) whole(path string) error {
 // poll reads what there is, the rest of a replaced file first.
 func (f *follower) poll() error {
 	info, err := os.Stat(f.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	gone := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !gone {
 		return err
 	}
-	gone := err != nil
 	if f.file != nil {
 		if err := f.drain(); err != nil {
 			return err
 		}
-		if gone || os.SameFile(info, f.info) {
+		if !gone && os.SameFile(info, f.info) {
 			return nil
 		}
-		f.close()
 	}
 	if gone {
+		return nil // its rest may still be written
+	}
+	f.close()
+	return f.open()
+}
+
+// open begins to read the file that has the name now. One that is gone again is no
+// error: the next look finds what took its place.
+func (f *follower) open() error {
+	file, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if f.file, err = os.Open(f.path); err != nil {
-		f.file = nil
-		return nil // gone again: the next look finds what took its place
-	}
-	if f.info, err = f.file.Stat(); err != nil {
+	if err != nil {
 		return err
 	}
-	f.in = bufio.NewReaderSize(f.file, 64<<10)
+	f.file, f.in = file, bufio.NewReaderSize(file, 64<<10)
+	if f.info, err = file.Stat(); err != nil {
+		return err
+	}
 	return f.drain()
 }
 

@@ -112,11 +112,11 @@ func TestMetrics_CountEveryRecordOnce(t *testing.T) {
 	got := map[string]float64{}
 	for _, family := range families {
 		for _, m := range family.GetMetric() {
-			key := family.GetName()
+			words := []string{family.GetName()}
 			for _, l := range m.GetLabel() {
-				key += " " + l.GetValue()
+				words = append(words, l.GetValue())
 			}
-			got[key] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			got[strings.Join(words, " ")] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	for key, want := range map[string]float64{
