@@ -70,9 +70,9 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	source := &cursorSource{FileSource: logstream.NewFileSource(logstream.FileConfig{
 		Path: f.log, Poll: logPoll, Start: startAt(f.state, cfg.Window), OnState: lost.set,
 	})}
-	maintenance, err := a.boolean("MAINTENANCE_MODE")
-	if err != nil {
-		return err
+	mode := a.env("MAINTENANCE_MODE")
+	if _, err := watch.ParseMode(mode, time.Now()); err != nil {
+		return usageError{err}
 	}
 	err = watch.Run(ctx, watch.Config{
 		Source: source, Detector: watch.Keep(detector, detector.State, detector.Restore),
@@ -80,13 +80,9 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: receivers, Listener: listener,
 		Cursor:          func() any { return source.cursor },
 		SourceHealth:    lost.get,
-		MaintenanceMode: maintenance,
-		SetMaintenance: func(until time.Time) []alert.Event {
-			scope := alert.ScopePools
-			if until.IsZero() {
-				scope = alert.ScopeNone
-			}
-			detector.SetMaintenance(scope, until)
+		MaintenanceMode: mode, Version: version(),
+		SetMaintenance: func(m watch.Maintenance) []alert.Event {
+			detector.SetMaintenance(m.Scope, m.Until)
 			return nil // what has to be said is said by the next tick
 		},
 	})

@@ -122,6 +122,7 @@ type Event struct {
 	First     *Sample        `json:"first,omitempty"` // first bad request of the episode
 	Last      *Sample        `json:"last,omitempty"`  // last bad request of the episode
 	Cause     string         `json:"cause,omitempty"` // likely cause, in words
+	Episode   *Episode       `json:"episode,omitempty"`
 	Command   string         `json:"command,omitempty"`
 	Muted     string         `json:"muted,omitempty"` // why no message was posted: cooldown, maintenance
 	Deferred  bool           `json:"deferred,omitempty"`

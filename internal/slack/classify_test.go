@@ -91,10 +91,66 @@ func TestClassify(t *testing.T) {
 			}
 		})
 	}
-	for status := 100; status < 600; status++ { // no status may fall through
-		if got := Classify(status, nil, nil, nil); got.Action == 0 || got.Action == Delivered {
-			t.Errorf("status %d with an empty body: %v", status, got.Action)
+}
+
+// TestClassify_EveryStatus holds the outcome table against every status there is,
+// for Slack and for a generic receiver.
+func TestClassify_EveryStatus(t *testing.T) {
+	portal, revoked := 5*time.Minute, 15*time.Minute
+	table := []struct {
+		from, to   int
+		slack, any Action
+		wait       time.Duration
+		maybe      bool
+	}{
+		{100, 199, Broken, Broken, portal, false},
+		{200, 299, Broken, Delivered, portal, false}, // 200 with another body than ok
+		{300, 399, Broken, Broken, portal, false},
+		{400, 400, Rejected, Refused, 0, false},
+		{401, 402, Broken, Broken, portal, false},
+		{403, 404, Broken, Broken, revoked, false},
+		{405, 407, Broken, Broken, portal, false},
+		{408, 408, Retry, Retry, 0, false},
+		{409, 409, Broken, Broken, portal, false},
+		{410, 410, Broken, Broken, revoked, false},
+		{411, 412, Broken, Broken, portal, false},
+		{413, 413, Rejected, Refused, 0, false},
+		{414, 414, Broken, Broken, portal, false},
+		{415, 415, Rejected, Refused, 0, false},
+		{416, 421, Broken, Broken, portal, false},
+		{422, 422, Rejected, Refused, 0, false},
+		{423, 424, Broken, Broken, portal, false},
+		{425, 425, Retry, Retry, 0, false},
+		{426, 428, Broken, Broken, portal, false},
+		{429, 429, Throttled, Throttled, 0, false},
+		{430, 499, Broken, Broken, portal, false},
+		{500, 503, Retry, Retry, 0, false},
+		{504, 504, Retry, Retry, 0, true},
+		{505, 599, Retry, Retry, 0, false},
+	}
+	next := 100
+	for _, row := range table {
+		if row.from != next {
+			t.Fatalf("the table goes on with %d after %d", row.from, next-1)
 		}
+		next = row.to + 1
+		for status := row.from; status <= row.to; status++ {
+			got := Classify(status, nil, []byte("<html>whatever</html>"), nil)
+			if got.Action != row.slack || got.Wait != row.wait || got.MaybeSent != row.maybe || got.Reason == "" {
+				t.Errorf("%d from Slack: %+v, want %v after %v", status, got, row.slack, row.wait)
+			}
+			wait := row.wait
+			if row.any == Delivered {
+				wait = 0
+			}
+			got = ClassifyAny(status, nil, []byte("<html>whatever</html>"), nil)
+			if got.Action != row.any || got.Wait != wait || got.MaybeSent != row.maybe || got.Reason == "" {
+				t.Errorf("%d from any: %+v, want %v after %v", status, got, row.any, wait)
+			}
+		}
+	}
+	if next != 600 {
+		t.Errorf("the table ends at %d", next-1)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestClient_DeliversToStandIn(t *testing.T) {
 	}
 }
 
-func TestClient_FollowsNoRedirect(t *testing.T) {
+func TestS6_RedirectsAreNotFollowed(t *testing.T) {
 	var elsewhere atomic.Int32
 	other := quiet(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		elsewhere.Add(1)
@@ -76,7 +76,7 @@ func TestClient_FollowsNoRedirect(t *testing.T) {
 	}
 }
 
-func TestClient_GoesThroughTheProxy(t *testing.T) {
+func TestS14_GoesThroughTheProxy(t *testing.T) {
 	var seen atomic.Value
 	proxy := quiet(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen.Store(r.URL.Host)
@@ -95,7 +95,7 @@ func TestClient_GoesThroughTheProxy(t *testing.T) {
 	}
 }
 
-func TestClient_RefusesUnknownCertificate(t *testing.T) {
+func TestS8_RefusesUnknownCertificate(t *testing.T) {
 	srv := httptest.NewUnstartedServer(NewStandIn())
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.StartTLS()
@@ -113,7 +113,7 @@ func TestClient_RefusesUnknownCertificate(t *testing.T) {
 	}
 }
 
-func TestClient_InflatesNothing(t *testing.T) {
+func TestS7_InflatesNothing(t *testing.T) {
 	var bomb bytes.Buffer
 	zw := gzip.NewWriter(&bomb)
 	_, _ = zw.Write(bytes.Repeat([]byte("ok"), 10<<20))
@@ -149,7 +149,7 @@ func readRequest(c net.Conn) {
 	}
 }
 
-func TestClient_BoundsEverySlowness(t *testing.T) {
+func TestS7_BoundsEverySlowness(t *testing.T) {
 	trickle := func(c net.Conn, text string, pause time.Duration) {
 		for i := 0; ; i++ {
 			if _, err := io.WriteString(c, text[i%len(text):i%len(text)+1]); err != nil {
@@ -235,9 +235,9 @@ func TestGeneric_PostsTheEvent(t *testing.T) {
 	}
 }
 
-// TestNothingLeaksTheSecret runs every way a delivery can go wrong and searches
+// TestS12_NothingLeaksTheSecret runs every way a delivery can go wrong and searches
 // all that comes out: outcomes, delivery reports, notices, the queue file.
-func TestNothingLeaksTheSecret(t *testing.T) {
+func TestS12_NothingLeaksTheSecret(t *testing.T) {
 	echo := func(status int) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "https://evil.example"+r.URL.Path)

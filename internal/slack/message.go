@@ -33,15 +33,18 @@ const stamp = "2006-01-02 15:04:05 MST"
 // projectName is what compose accepts; anything else is not put into a command.
 var projectName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
+// typeName is how types are spelled; anything else is not put into a command.
+var typeName = regexp.MustCompile(`^[a-z][a-z_]{0,40}$`)
+
 // Message renders ev as a webhook message: a text for notifications, and one
 // coloured attachment with the facts and the command to run next.
 func Message(ev alert.Event, meta Meta) *slack.WebhookMessage {
 	blocks := []slack.Block{
-		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, clip(clean(title(ev)), maxHeader), false, false)),
+		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, clip(sign(ev)+clean(title(ev)), maxHeader), false, false)),
 		slack.NewSectionBlock(mrkdwn(lead(ev, meta), maxSection), fields(ev), nil),
 	}
 	if cmd := command(ev, meta); cmd != "" {
-		text := "*Run next:* ```" + foreign(strings.ReplaceAll(cmd, "`", "'"), maxField) + "```"
+		text := "*" + pick(ev.Status, "Look back", "Run next") + ":* ```" + foreign(strings.ReplaceAll(cmd, "`", "'"), maxField) + "```"
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(text, maxSection), nil, nil))
 	}
 	blocks = append(blocks, slack.NewContextBlock("", mrkdwn(footer(ev, meta), maxSection)))
@@ -86,41 +89,6 @@ func fallback(ev alert.Event, meta Meta, limit int) string {
 	return prose(strings.Join(parts, " "), limit)
 }
 
-// colour follows what the reader has to do: act, know, or nothing any more.
-func colour(ev alert.Event) string {
-	switch {
-	case ev.Status == alert.Resolved:
-		return "good"
-	case ev.Type == alert.Switch, ev.Type == alert.Flapping, ev.Severity == alert.Warning:
-		return "warning"
-	case ev.Status == alert.Firing:
-		return "danger"
-	}
-	return "#6b7280"
-}
-
-func title(ev alert.Event) string {
-	switch ev.Type {
-	case alert.ErrorRate:
-		return pick(ev.Status, "Error rate is back to "+percent(ev.Window.Rate),
-			"Error rate "+percent(ev.Window.Rate)+" is over "+percent(ev.Threshold))
-	case alert.Failover:
-		return pick(ev.Status, "Recovered: "+name(ev.To.String())+" serves again",
-			"Failover: "+name(ev.To.String())+" serves for "+name(ev.From.String()))
-	case alert.AllDown:
-		return pick(ev.Status, "Pools answer again", "No pool answers")
-	case alert.Switch:
-		return "Traffic moved: " + name(ev.From.String()) + " → " + name(ev.To.String())
-	case alert.Flapping:
-		return pick(ev.Status, "Serving pool is stable: "+name(ev.Pool.String()), "Serving pool keeps changing")
-	case alert.NoTraffic:
-		return pick(ev.Status, "Traffic is back", "No traffic")
-	case alert.Notice:
-		return "Notice"
-	}
-	return string(ev.Type) + " " + string(ev.Status)
-}
-
 // lead is the sentence below the header, and what happened while nobody was told.
 func lead(ev alert.Event, meta Meta) string {
 	text := prose(ev.Summary, maxSection/2)
@@ -158,19 +126,52 @@ func fields(ev alert.Event) []*slack.TextBlockObject {
 		add("Attempts", fmt.Sprintf("%d of %d requests with a failed attempt: %s",
 			w.AttemptErrors, w.N, percent(w.AttemptRate)))
 	}
-	if !ev.Since.IsZero() {
-		since := ev.Since.UTC().Format(stamp)
-		if ev.Status == alert.Resolved && ev.Time.After(ev.Since) {
-			since += ", for " + ev.Time.Sub(ev.Since).Round(time.Second).String()
-		}
-		add("Since", since)
-	}
+	add(since(ev))
+	add("How bad it was", outcome(ev.Episode))
 	add("First bad request", sample(ev.First))
 	add("Last bad request", sample(ev.Last))
 	if ev.Cause != "" {
 		add("Likely cause", prose(ev.Cause, maxField/2))
 	}
 	return out
+}
+
+// since says when it began and, when it is over, how long it lasted.
+func since(ev alert.Event) (label, text string) {
+	if ev.Since.IsZero() {
+		return "", ""
+	}
+	text = ev.Since.UTC().Format(stamp)
+	if ev.Status != alert.Resolved {
+		return "Since", text
+	}
+	lasted := ev.Time.Sub(ev.Since)
+	if ev.Episode != nil {
+		lasted = ev.Episode.Duration()
+	}
+	if lasted > 0 {
+		text += ", for " + lasted.Round(time.Second).String()
+	}
+	return "Began", text
+}
+
+// outcome closes the loop: what it cost while it lasted.
+func outcome(e *alert.Episode) string {
+	if e == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%d of %d requests failed", e.Failed, e.Requests)
+	if e.Failed == 0 {
+		text = "no request failed"
+	}
+	if e.Saved > 0 {
+		text += fmt.Sprintf(", %d were answered by the other pool", e.Saved)
+	}
+	text += "; worst " + percent(e.Peak) + " of the window"
+	if e.PeakAttempts > e.Peak {
+		text += ", " + percent(e.PeakAttempts) + " with a failed attempt"
+	}
+	return text
 }
 
 func gone(w alert.Window) string {
@@ -217,8 +218,12 @@ func sample(s *alert.Sample) string {
 // that shows most about an alert of this type.
 func command(ev alert.Event, meta Meta) string {
 	cmd := clean(ev.Command)
-	if cmd == "" && ev.Status == alert.Firing {
+	switch {
+	case cmd != "":
+	case ev.Status == alert.Firing:
 		cmd = "bgctl status"
+	case ev.Status == alert.Resolved && typeName.MatchString(string(ev.Type)):
+		cmd = "bgctl events --since 1h --type " + string(ev.Type)
 	}
 	named := strings.Contains(cmd, " -p ") || strings.Contains(cmd, "--project-name")
 	if strings.HasPrefix(cmd, "bgctl ") && !named && projectName.MatchString(meta.Project) {

@@ -108,7 +108,7 @@ func TestMessage_Colours(t *testing.T) {
 	}
 }
 
-func TestMessage_HostileTextIsDead(t *testing.T) {
+func TestS13_HostileTextIsDead(t *testing.T) {
 	evil := []string{
 		"<!channel>", "<!here|now>", "<@U123> & <#C1>", "<https://evil.example|click>", "`code` ``` *bold* ~x~ _y_",
 		"\x1b[31mred\x1b[0m\x07", "\u202Egnp.exe\u2066", "a\nb\r\nc\u2028d", "\xff\xfe\xc0", "\x00",

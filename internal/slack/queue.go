@@ -54,6 +54,7 @@ type Queue struct {
 	lastTry  time.Time
 	broken   string
 	lastNag  time.Time
+	dirty    bool // the file is behind
 }
 
 // Health is how a queue stands.
@@ -65,6 +66,8 @@ type Health struct {
 	Until    time.Time `json:"until,omitzero"`
 	Sent     uint64    `json:"sent"`
 	Lost     uint64    `json:"lost"`
+	// OldestSeconds is how long the oldest undelivered message waits.
+	OldestSeconds float64 `json:"oldest_seconds,omitempty"`
 }
 
 // OpenQueue returns a queue with what its file held. A damaged file is moved
@@ -111,8 +114,9 @@ func (q *Queue) restore(st fileState) {
 	q.gate, q.throttle = st.Gate, st.Gate
 }
 
-// Put queues the message of ev and returns when it is on disk. A muted event is
-// reported and not queued; an event that was delivered before is ignored.
+// Put queues the message of ev and wakes the worker. It is on disk before it is
+// sent, at the latest with the next [Queue.Flush]. A muted event is reported and
+// not queued; an event that was delivered or superseded before is ignored.
 func (q *Queue) Put(ev alert.Event) {
 	if ev.Muted != "" {
 		q.mu.Lock()
@@ -132,8 +136,9 @@ func (q *Queue) Put(ev alert.Event) {
 	}
 	superseded := q.place(e)
 	dropped := q.trim()
-	q.save()
+	q.dirty = true
 	if superseded != nil {
+		q.done = remember(q.done, doneKey(&superseded.Event))
 		q.report(&superseded.Event, alert.Delivery{State: alert.Muted, Reason: "told together with " + ev.ID})
 	}
 	q.report(&ev, alert.Delivery{State: alert.Queued})
@@ -144,6 +149,16 @@ func (q *Queue) Put(ev alert.Event) {
 	case q.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Flush writes the queue file if it is behind and reports whether it is up to date.
+func (q *Queue) Flush() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dirty {
+		q.save()
+	}
+	return !q.dirty
 }
 
 // Hold keeps messages back until then, so that what is still to come can change
@@ -190,6 +205,7 @@ func (q *Queue) trim() []*entry {
 		i := overflow(q.entries)
 		dropped = append(dropped, q.entries[i])
 		q.entries = slices.Delete(q.entries, i, i+1)
+		q.done = remember(q.done, doneKey(&dropped[len(dropped)-1].Event))
 		q.lost++
 		q.lostEver++
 	}
@@ -198,6 +214,7 @@ func (q *Queue) trim() []*entry {
 
 // save writes the queue file. A disk that fails costs durability, not delivery.
 func (q *Queue) save() {
+	q.dirty = false
 	if q.cfg.Path == "" {
 		return
 	}
@@ -209,6 +226,7 @@ func (q *Queue) save() {
 	if err == nil {
 		err = WriteFileAtomic(q.cfg.Path, data)
 	}
+	q.dirty = err != nil
 	if err != nil && (q.lastNag.IsZero() || time.Since(q.lastNag) >= diskNagEvery) {
 		q.lastNag = time.Now()
 		q.cfg.Notice(fmt.Sprintf("queue is kept in memory only, a restart would lose it: %v", err))
@@ -230,8 +248,13 @@ func (q *Queue) Health() Health {
 		Receiver: q.cfg.Receiver.Name(), Broken: q.broken, Pending: len(q.entries),
 		Failures: q.failures, Sent: q.sent, Lost: q.lostEver,
 	}
+	oldest := func(e *entry) { h.OldestSeconds = max(h.OldestSeconds, time.Since(e.Queued).Seconds()) }
 	if q.inflight != nil {
 		h.Pending++
+		oldest(q.inflight)
+	}
+	for _, e := range q.entries {
+		oldest(e)
 	}
 	if q.gate.After(time.Now()) {
 		h.Until = q.gate

@@ -38,7 +38,7 @@ func TestQueue_OverflowGivesUpResolvedFirst(t *testing.T) {
 	})
 }
 
-func TestQueue_StopsWithin5SecondsAndKeepsEverything(t *testing.T) {
+func TestS15_StopsWithin5SecondsAndKeepsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "q.json")
 		r := &fakeReceiver{stand: okay, took: time.Hour}
@@ -83,7 +83,7 @@ func TestQueue_LetsARunningAttemptEnd(t *testing.T) {
 	})
 }
 
-func TestQueue_KilledWhileSendingSendsAgainAsDuplicate(t *testing.T) {
+func TestS10_KilledWhileSendingSendsAgainAsDuplicate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "q.json")
 		q := OpenQueue(QueueConfig{Receiver: &fakeReceiver{}, Path: path})
@@ -113,7 +113,7 @@ func TestQueue_KilledWhileSendingSendsAgainAsDuplicate(t *testing.T) {
 	})
 }
 
-func TestQueue_QuarantinesADamagedFile(t *testing.T) {
+func TestS11_QuarantinesADamagedFile(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "truncated": `{"version":1,"entries":[{"key":"a"`, "garbage": "\x00\x01\x02",
 		"other version": `{"version":99,"entries":[]}`, "null entry": `{"version":1,"entries":[null]}`,
@@ -134,6 +134,9 @@ func TestQueue_QuarantinesADamagedFile(t *testing.T) {
 				t.Errorf("the damaged file is not kept: %v", err)
 			}
 			q.Put(event(alert.ErrorRate, 1, alert.Firing))
+			if !q.Flush() {
+				t.Error("the queue file was not written")
+			}
 			if st, err := loadState(path); err != nil || len(st.Entries) != 1 {
 				t.Errorf("the new file holds %+v, %v", st, err)
 			}

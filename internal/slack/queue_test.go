@@ -90,6 +90,31 @@ func (j *journal) states(event string) string {
 	return strings.Join(out, " ")
 }
 
+// end follows the reports about an event to the message that told it, which must be
+// the one about last, and returns where that stands.
+func (j *journal) end(event, last string) alert.DeliveryState {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for range len(j.reports) {
+		var state alert.DeliveryState
+		var reason string
+		for _, d := range j.reports {
+			if d.Event == event {
+				state, reason = d.State, d.Reason
+			}
+		}
+		next, ok := strings.CutPrefix(reason, "told together with ")
+		if !ok {
+			if event != last {
+				return "told as " + alert.DeliveryState(event)
+			}
+			return state
+		}
+		event = next
+	}
+	return "a circle"
+}
+
 func (j *journal) noticed() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -146,7 +171,7 @@ func TestQueue_DeliversAtMostOnePerSecond(t *testing.T) {
 	})
 }
 
-func TestQueue_OutageOf30MinutesWith50Transitions(t *testing.T) {
+func TestS9_OutageOf30MinutesWith50Transitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &fakeReceiver{stand: down}
 		q, j, _ := startQueue(t, r, filepath.Join(t.TempDir(), "q.json"))
@@ -187,6 +212,17 @@ func TestQueue_OutageOf30MinutesWith50Transitions(t *testing.T) {
 		}
 		if gap := got[1].at.Sub(got[0].at); gap < time.Second {
 			t.Errorf("gap of %v", gap)
+		}
+		// Nothing is lost: whatever was not told by itself was told with a newer one.
+		if h := q.Health(); h.Lost != 0 || h.Pending != 0 {
+			t.Errorf("health %+v", h)
+		}
+		for i := range 50 {
+			typ := []alert.Type{alert.ErrorRate, alert.Failover}[i%2]
+			id := fmt.Sprintf("%s-%d", typ, i)
+			if end := j.end(id, last[i%2].ID); end != alert.Sent {
+				t.Errorf("%s ended as %q", id, end)
+			}
 		}
 		if s := j.states("error_rate-0"); !strings.HasPrefix(s, "queued retrying") || !strings.HasSuffix(s, "muted") {
 			t.Errorf("reports of a superseded event: %s", s)

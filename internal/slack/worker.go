@@ -91,8 +91,11 @@ func (q *Queue) settle(e *entry, item Item, out Outcome) {
 		d.Until, d.State = q.gate, alert.Retrying
 		q.back(e)
 	}
-	q.save()
+	// Killed between the two, the message is sent again and says so, and then this
+	// report is the one that was right: the other order could leave a delivered
+	// message without any.
 	q.report(&e.Event, d)
+	q.save()
 }
 
 func (q *Queue) delivered(e *entry, lost int) {
@@ -136,6 +139,7 @@ func (q *Queue) rejoin(e *entry, at int) {
 	for i, newer := range q.entries {
 		if newer.Key == e.Key {
 			q.entries[i] = merge(e, newer)
+			q.done = remember(q.done, doneKey(&e.Event))
 			return
 		}
 	}

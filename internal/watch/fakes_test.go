@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -61,7 +62,7 @@ func (d *fakeDetector) Observe(rec *logstream.Record) []alert.Event {
 	d.Seq++
 	ev := alert.Event{
 		ID: fmt.Sprintf("error_rate-%d", d.Seq), Time: rec.Time, Type: alert.ErrorRate,
-		Status: alert.Resolved, Summary: "rate", Threshold: 2,
+		Status: alert.Resolved, Summary: "rate", Threshold: 2, Window: alert.Window{Errors: 1},
 	}
 	if d.Firing {
 		ev.Status = alert.Firing
@@ -81,14 +82,22 @@ func (d *fakeDetector) State() fakeDetector {
 }
 func (d *fakeDetector) Restore(s fakeDetector) { d.Seq, d.Firing, d.Seen = s.Seq, s.Firing, s.Seen }
 
+// detectorOf returns a detector for what needs one and does not use it.
+func detectorOf(t *testing.T) Keeper {
+	t.Helper()
+	det := &fakeDetector{}
+	return Keep(det, det.State, det.Restore)
+}
+
 // fakeReceiver records what is sent to it.
 type fakeReceiver struct {
+	name string // slack, when empty
 	mu   sync.Mutex
 	out  slack.Outcome
 	sent []slack.Item
 }
 
-func (r *fakeReceiver) Name() string { return "slack" }
+func (r *fakeReceiver) Name() string { return cmp.Or(r.name, "slack") }
 
 func (r *fakeReceiver) Send(_ context.Context, item slack.Item) slack.Outcome {
 	r.mu.Lock()

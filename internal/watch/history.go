@@ -1,13 +1,11 @@
 package watch
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"bgctl/internal/alert"
@@ -17,28 +15,37 @@ import (
 // kept, so the disk holds at most twice as much.
 const maxHistory = 4 << 20
 
-// maxHistoryLine bounds one event while reading; a longer line is damage.
+// maxHistoryLine bounds one line while reading; a longer one is damage.
 const maxHistoryLine = 256 << 10
 
-// history appends events to a file.
+// recentEvents is how many events at the end of the file are recognised when a
+// restart brings them again.
+const recentEvents = 256
+
+// history appends events, and what became of their messages, to a file. Its
+// methods may be called from several goroutines.
 type history struct {
-	path    string
-	notice  func(string)
+	path   string
+	notice func(string)
+
+	mu      sync.Mutex
 	file    *os.File
 	size    int64
 	limit   int64
-	recent  map[string]bool // events at the end of the file, seen again in a replay
+	recent  map[string]bool // events at the end of the file, seen again after a restart
 	lastNag time.Time
 }
 
 func openHistory(path string, notice func(string)) *history {
 	h := &history{path: path, notice: notice, limit: maxHistory, recent: map[string]bool{}}
-	events, err := History(path, time.Time{}, 100)
+	entries, err := ReadHistory(filepath.Dir(path))
 	if err != nil {
 		notice("event history cannot be read: " + err.Error())
 	}
-	for i := range events {
-		h.recent[historyKey(&events[i])] = true
+	for i := len(entries) - 1; i >= 0 && len(h.recent) < recentEvents; i-- {
+		if ev := entries[i].Event; ev != nil {
+			h.recent[historyKey(ev)] = true
+		}
 	}
 	return h
 }
@@ -47,27 +54,59 @@ func historyKey(ev *alert.Event) string {
 	return fmt.Sprintf("%s@%s %v %s", ev.ID, ev.Time.UTC().Format(time.RFC3339Nano), ev.Deferred, ev.Muted)
 }
 
-// add appends ev and returns when it is on disk, or has said that it is not.
-func (h *history) add(ev alert.Event) {
-	if h.recent[historyKey(&ev)] {
-		return // the log is read again after a crash
+// add appends ev, which [history.sync] then makes durable.
+func (h *history) add(ev *alert.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.recent[historyKey(ev)] {
+		return
 	}
-	data, err := json.Marshal(alertLine{"alert", ev})
+	h.append(alertLine{"alert", *ev})
+}
+
+// delivery appends what became of a message. It is not synced by itself: losing
+// the last reports to a power cut loses no alert.
+func (h *history) delivery(d *alert.Delivery) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.append(deliveryLine{"delivery", *d})
+}
+
+// append writes a line, or says at most once a minute that it could not.
+func (h *history) append(line any) {
+	data, err := json.Marshal(line)
 	if err != nil {
 		return
 	}
 	if err := h.write(append(data, '\n')); err != nil {
-		h.close()
-		if h.lastNag.IsZero() || time.Since(h.lastNag) >= time.Minute {
-			h.lastNag = time.Now()
-			h.notice("event history is not written: " + err.Error())
-		}
+		h.failed(err)
+	}
+}
+
+// sync returns when everything added is on disk, or has said that it is not.
+func (h *history) sync() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.file == nil {
+		return
+	}
+	if err := h.file.Sync(); err != nil {
+		h.failed(err)
+	}
+}
+
+func (h *history) failed(err error) {
+	h.shut()
+	if h.lastNag.IsZero() || time.Since(h.lastNag) >= time.Minute {
+		h.lastNag = time.Now()
+		h.notice("event history is not written: " + err.Error())
 	}
 }
 
 func (h *history) write(line []byte) error {
 	if h.file != nil && h.size+int64(len(line)) > h.limit {
-		h.close()
+		_ = h.file.Sync() // the lines before stay readable either way
+		h.shut()
 	}
 	if h.file == nil {
 		if err := h.open(int64(len(line))); err != nil {
@@ -76,10 +115,7 @@ func (h *history) write(line []byte) error {
 	}
 	n, err := h.file.Write(line)
 	h.size += int64(n)
-	if err != nil {
-		return err
-	}
-	return h.file.Sync()
+	return err
 }
 
 // open opens the file for appending, after a rotation when the next line no longer
@@ -110,47 +146,14 @@ func (h *history) open(next int64) error {
 }
 
 func (h *history) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.shut()
+}
+
+func (h *history) shut() {
 	if h.file != nil {
 		_ = h.file.Close()
 		h.file = nil
 	}
-}
-
-// History returns the events at or after since from a history file and the one
-// rotated before it, oldest first, at most the last limit of them (0: all). Lines
-// that cannot be read are left out; no file means no events.
-func History(path string, since time.Time, limit int) ([]alert.Event, error) {
-	var out []alert.Event
-	for _, p := range []string{path + ".1", path} {
-		events, err := readHistory(p, since)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		out = append(out, events...)
-	}
-	if limit > 0 && len(out) > limit {
-		out = out[len(out)-limit:]
-	}
-	return out, nil
-}
-
-func readHistory(path string, since time.Time) ([]alert.Event, error) {
-	f, err := os.Open(filepath.Clean(path))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	var out []alert.Event
-	sc := bufio.NewScanner(f)
-	sc.Buffer(make([]byte, 0, 64<<10), maxHistoryLine)
-	for sc.Scan() {
-		var l alertLine
-		if json.Unmarshal(sc.Bytes(), &l) == nil && l.Type != "" && !l.Time.Before(since) {
-			out = append(out, l.Event)
-		}
-	}
-	if errors.Is(sc.Err(), bufio.ErrTooLong) {
-		return out, nil // damage; what stood before it is good
-	}
-	return out, sc.Err()
 }

@@ -19,7 +19,7 @@ type Health struct {
 	Status      string           `json:"status"` // ok, unhealthy
 	Reasons     []string         `json:"reasons,omitempty"`
 	LastRecord  time.Time        `json:"last_record,omitzero"`
-	Maintenance time.Time        `json:"maintenance_until,omitzero"`
+	Maintenance *Maintenance     `json:"maintenance,omitempty"`
 	Window      alert.Window     `json:"window"`
 	Log         logstream.Counts `json:"log"`
 	Alerts      []alert.Event    `json:"alerts,omitempty"` // firing now
@@ -39,7 +39,7 @@ func (w *watcher) health() Health {
 			h.Reasons = append(h.Reasons, "log source lost: "+err.Error())
 		}
 	}
-	for _, q := range w.queues {
+	for _, q := range w.queues() {
 		qh := q.Health()
 		h.Receivers = append(h.Receivers, qh)
 		if qh.Broken != "" {

@@ -15,8 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/logstream"
@@ -41,6 +39,12 @@ func TestHTTP_HealthAndMetrics(t *testing.T) {
 	})
 	b.src.batches <- logstream.Batch{Records: []logstream.Record{record(200), record(503)}, Counts: logstream.Counts{Parsed: 2, Bad: 1, FirstBad: "evil"}}
 	b.src.batches <- logstream.Batch{Counts: logstream.Counts{Parsed: 2, Bad: 1, FirstBad: "evil"}} // the first one is through
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(b.out.String(), `"queued"`); {
+		if time.Now().After(end) {
+			t.Fatal("the event was not queued")
+		}
+		time.Sleep(time.Millisecond)
+	}
 	get := func(path string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+ln.Addr().String()+path, nil)
 		if err != nil {
@@ -67,18 +71,18 @@ func TestHTTP_HealthAndMetrics(t *testing.T) {
 	}
 	_, body = get("/metrics")
 	for _, line := range []string{
-		`bgctl_requests_total{class="2xx",pool="blue"} 1`, `bgctl_requests_total{class="5xx",pool="blue"} 1`,
-		`bgctl_request_duration_seconds_count{pool="blue"} 2`, `bgctl_attempts_failed_total{pool="blue"} 1`,
-		`bgctl_alert_firing{type="error_rate"} 1`, `bgctl_alert_firing{type="failover"} 0`,
-		`bgctl_window_error_rate_percent 12.5`, `bgctl_error_rate_threshold_percent 2`,
-		`bgctl_log_lines_total{result="bad"} 1`, `bgctl_active_pool{pool="blue"} 1`, `bgctl_active_pool{pool="green"} 0`,
-		`bgctl_deliveries_total{receiver="slack",state="queued"} 1`, `bgctl_receiver_broken{receiver="slack"} 0`,
+		`bgctl_requests_total{class="2xx",pool="blue",project="p"} 1`, `bgctl_requests_total{class="5xx",pool="blue",project="p"} 1`,
+		`bgctl_request_duration_seconds_count{pool="blue",project="p"} 2`, `bgctl_failed_attempts_total{pool="blue",project="p"} 1`,
+		`bgctl_alert_firing{project="p",type="error_rate"} 1`, `bgctl_alert_firing{project="p",type="failover"} 0`,
+		`bgctl_window_error_ratio{project="p"} 0.125`, `bgctl_window_error_ratio_threshold{project="p"} 0.02`,
+		`bgctl_log_lines_total{project="p",result="bad"} 1`, `bgctl_active_pool{pool="blue",project="p"} 1`, `bgctl_active_pool{pool="green",project="p"} 0`,
+		`bgctl_deliveries_total{project="p",receiver="slack",state="queued"} 1`, `bgctl_receiver_up{project="p",receiver="slack"} 1`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("metrics miss %s", line)
 		}
 	}
-	if !strings.Contains(body, "bgctl_log_lag_seconds ") {
+	if !strings.Contains(body, `bgctl_log_lag_seconds{project="p"} `) {
 		t.Error("metrics miss the lag")
 	}
 	lost.Store("err", errors.New("access.log is gone"))
@@ -103,7 +107,7 @@ func TestHealth_TurnsRedWithABrokenWebhook(t *testing.T) {
 		defer cancel()
 		go q.Run(ctx)
 		det := &fakeDetector{}
-		w := &watcher{cfg: Config{Detector: Keep(det, det.State, det.Restore)}, queues: []*slack.Queue{q}}
+		w := &watcher{cfg: Config{Detector: Keep(det, det.State, det.Restore)}, receivers: []*receiver{{queue: q}}}
 		w.metrics = newMetrics(w)
 		answer := func() (int, string) {
 			rec := httptest.NewRecorder()
@@ -156,18 +160,19 @@ func TestEventsKeepTheirOrderOfTypes(t *testing.T) {
 }
 
 func TestMetrics_ALongRequestDoesNotUndoASwitch(t *testing.T) {
-	m := newMetrics(&watcher{})
+	m := newMetrics(&watcher{cfg: Config{Detector: detectorOf(t)}})
 	at := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	m.observe(&logstream.Record{Time: at, Active: bluegreen.Blue})
 	m.observe(&logstream.Record{Time: at.Add(time.Second), Active: bluegreen.Green})
 	m.observe(&logstream.Record{Time: at.Add(2 * time.Second), Duration: 3 * time.Second, Active: bluegreen.Blue})
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(m.active)
-	families, err := registry.Gather()
+	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, family := range families {
+		if family.GetName() != "bgctl_active_pool" {
+			continue
+		}
 		for _, metric := range family.GetMetric() {
 			want := 0.0
 			if metric.GetLabel()[0].GetValue() == "green" {

@@ -33,7 +33,7 @@ type noticeLine struct {
 	Text string    `json:"text"`
 }
 
-func (o *output) alert(ev alert.Event)      { o.line(alertLine{"alert", ev}) }
+func (o *output) alert(ev *alert.Event)     { o.line(alertLine{"alert", *ev}) }
 func (o *output) delivery(d alert.Delivery) { o.line(deliveryLine{"delivery", d}) }
 func (o *output) notice(text string)        { o.line(noticeLine{"notice", time.Now(), text}) }
 

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"path/filepath"
 	"time"
 
 	"bgctl/internal/alert"
@@ -14,25 +13,31 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	defer w.mu.Unlock()
 	w.counts = b.Counts
 	w.lastBatch = time.Now()
-	var events []alert.Event
 	for i := range b.Records {
 		rec := &b.Records[i]
 		w.metrics.observe(rec)
-		events = append(events, w.cfg.Detector.Observe(rec)...)
+		w.episodes.Total.add(rec)
+		if events := w.cfg.Detector.Observe(rec); len(events) > 0 {
+			w.emit(events)
+		}
 		if rec.Time.After(w.last) {
 			w.last = rec.Time
 		}
 	}
 	if len(b.Records) > 0 {
-		w.catchUp(b.Records[len(b.Records)-1].Time)
+		newest := b.Records[len(b.Records)-1].Time
+		w.metrics.lag.Set(max(w.lastBatch.Sub(newest).Seconds(), 0))
+		w.catchUp(newest)
 	}
-	w.emit(events)
+	if w.episodes.open() {
+		w.episodes.look(w.cfg.Detector.Window())
+	}
 	// Taken here and not when saving: by then the source may have read on.
 	if w.cfg.Cursor != nil {
 		w.cursor = w.cfg.Cursor()
 	}
 	w.dirty = true
-	if len(events) > 0 {
+	if len(w.fresh) > 0 {
 		w.save()
 	}
 	return nil
@@ -53,7 +58,7 @@ func (w *watcher) catchUp(newest time.Time) {
 	if now.Sub(w.catchingUp) > catchUpMax {
 		return
 	}
-	for _, q := range w.queues {
+	for _, q := range w.heldQueues() {
 		q.Hold(now.Add(catchUpHold))
 	}
 }
@@ -68,11 +73,9 @@ func (w *watcher) tick(now time.Time) {
 	// an hour without traffic where the log has an hour of it to tell.
 	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpHold {
 		w.catchingUp = time.Time{}
-		events := w.cfg.Detector.Tick(now)
-		w.emit(events)
-		w.dirty = w.dirty || len(events) > 0
+		w.emit(w.cfg.Detector.Tick(now))
 	}
-	if w.dirty {
+	if w.dirty || len(w.fresh) > 0 {
 		w.save()
 	}
 }
@@ -97,55 +100,22 @@ func (w *watcher) checkSource() {
 	w.out.notice("the log is lost: " + text)
 }
 
-// emit sends events everywhere. The queues come first: they are what must not
-// miss one, and the history is only looked at later.
+// emit tells events on standard output and keeps them for the save that has to
+// follow: from there they reach the history and the queues.
 func (w *watcher) emit(events []alert.Event) {
 	for i := range events {
-		ev := events[i]
+		ev := &events[i]
 		switch ev.Status {
 		case alert.Firing:
-			w.firing[ev.Type] = ev
+			w.firing[ev.Type] = *ev
+			w.episodes.firing(ev)
 		case alert.Resolved:
 			delete(w.firing, ev.Type)
+			w.episodes.resolved(ev)
 		case alert.Info:
 		}
-		w.metrics.event(&ev)
+		w.metrics.event(ev)
 		w.out.alert(ev)
-		for _, q := range w.queues {
-			q.Put(ev)
-		}
-		w.history.add(ev)
 	}
-}
-
-// startMaintenance applies MAINTENANCE_MODE and a file left from before.
-func (w *watcher) startMaintenance() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.pollMaintenance(time.Now())
-}
-
-// pollMaintenance follows the maintenance file, which needs no restart.
-func (w *watcher) pollMaintenance(now time.Time) {
-	until := forever()
-	if !w.cfg.MaintenanceMode {
-		until = MaintenanceUntil(filepath.Join(w.cfg.StateDir, MaintenanceFile), now)
-	}
-	if until.Equal(w.maintenance) {
-		return
-	}
-	w.maintenance = until
-	switch {
-	case w.cfg.SetMaintenance == nil:
-		w.out.notice("maintenance is not supported here: messages are not muted")
-		return
-	case until.IsZero():
-		w.out.notice("maintenance ended: messages go out again")
-	case until.Equal(forever()):
-		w.out.notice("MAINTENANCE_MODE is on: messages are muted until the watcher is started without it")
-	default:
-		w.out.notice("maintenance until " + until.UTC().Format(time.RFC3339) + ": messages are muted")
-	}
-	w.emit(w.cfg.SetMaintenance(until))
-	w.dirty = true
+	w.fresh = append(w.fresh, events...)
 }

@@ -25,6 +25,14 @@ type State struct {
 	Cursor   json.RawMessage `json:"cursor,omitempty"`   // position behind the last record
 	Detector json.RawMessage `json:"detector,omitempty"` // the detector's snapshot
 	Alerts   []alert.Event   `json:"alerts,omitempty"`   // firing now
+	// Outbox holds events that may be missing in a receiver's queue file.
+	Outbox []alert.Event `json:"outbox,omitempty"`
+	// Episodes sums up what the firing alerts have been like.
+	Episodes json.RawMessage `json:"episodes,omitempty"`
+	// Maintenance is what the detector was last told; nil: none.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
+	// Environment is when MAINTENANCE_MODE was first seen with its value.
+	Environment *EnvironmentMaintenance `json:"environment_maintenance,omitempty"`
 }
 
 // ErrState says that a state file is damaged or of another version.
@@ -39,6 +47,14 @@ func LoadState(dir string) (State, error) {
 	}
 	if err != nil {
 		return State{}, fmt.Errorf("read watcher state: %w", err)
+	}
+	return ParseState(data)
+}
+
+// ParseState reads a state file's text; no text is the zero State.
+func ParseState(data []byte) (State, error) {
+	if data == nil {
+		return State{}, nil
 	}
 	var st State
 	if json.Unmarshal(data, &st) != nil || st.Version != stateVersion {
@@ -65,31 +81,52 @@ func (w *watcher) restore() {
 	}
 	for _, ev := range st.Alerts {
 		w.firing[ev.Type] = ev
-		w.metrics.firing.WithLabelValues(string(ev.Type)).Set(1)
+		w.metrics.fires(ev.Type, 1)
 	}
+	if len(st.Episodes) > 0 && json.Unmarshal(st.Episodes, &w.episodes) != nil {
+		w.episodes = episodes{} // sums only: the alerts themselves stand
+	}
+	w.maintenance, w.environment = st.Maintenance, st.Environment
+	w.fresh = st.Outbox
 }
 
-// save writes the state. Call it after the queues took the events that led to it.
+// save hands the state of the moment, and the events behind it, to the saver.
 func (w *watcher) save() {
-	w.dirty = false
-	st := State{Version: stateVersion, Saved: time.Now()}
+	w.dirty = len(w.fresh) > 0 // the outbox is emptied by the save after this one
+	st := &State{
+		Version: stateVersion, Saved: time.Now(), Alerts: w.alerts(),
+		Maintenance: w.maintenance, Environment: w.environment,
+	}
 	var err error
 	if st.Detector, err = w.cfg.Detector.Save(); err != nil {
 		w.nag(fmt.Errorf("encode the detector's state: %w", err))
-		return
+		st = nil
 	}
-	if w.cursor != nil {
+	if w.cursor != nil && st != nil {
 		if st.Cursor, err = json.Marshal(w.cursor); err != nil {
 			w.nag(fmt.Errorf("encode the log position: %w", err))
-			return
+			st = nil
 		}
 	}
-	st.Alerts = w.alerts()
+	if st != nil {
+		st.Episodes, err = json.Marshal(&w.episodes)
+		if err != nil {
+			w.nag(fmt.Errorf("encode the sums: %w", err))
+		}
+	}
+	w.saver.put(st, w.fresh)
+	w.fresh = nil
+}
+
+// write puts a state on disk. It is the saver's.
+func (w *watcher) write(st *State) {
 	data, err := json.Marshal(st)
 	if err == nil {
 		err = slack.WriteFileAtomic(filepath.Join(w.cfg.StateDir, StateFile), data)
 	}
 	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.dirty = true // the next tick tries again
 		w.nag(err)
 	}

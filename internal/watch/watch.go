@@ -3,12 +3,13 @@
 // events to the queues of the receivers. It serves /healthz and /metrics.
 //
 //	source ─▶ detector ─▶ events ─┬▶ stdout (NDJSON)
-//	             ▲                ├▶ events.ndjson (history)
-//	      tick 1 s┘               └▶ queue per receiver ─▶ Slack, webhook
+//	             ▲                └▶ saver ─▶ watch.json, then ┬▶ events.ndjson (history)
+//	      tick 1 s┘                                            └▶ queue per receiver ─▶ Slack, webhook
 //
 // It decides nothing about alerts and knows no Docker. What it promises: an event
-// is on disk in every queue before the log position behind it is saved, so a kill
-// at any moment repeats work and never skips it; and a disk, a receiver or a
+// and the log position behind it reach the disk in one write, before the event may
+// be sent, so a kill at any moment neither loses an event nor tells one twice but
+// for the message that was on its way, which says so; and a disk, a receiver or a
 // reader of standard output that fails does not stop the watching.
 package watch
 
@@ -82,6 +83,7 @@ type Config struct {
 	StateDir string // writable directory that survives a restart
 	Host     string
 	Project  string
+	Version  string // of this program, for /metrics
 
 	Threshold float64 // percent, for /metrics
 	Out       io.Writer
@@ -94,11 +96,13 @@ type Config struct {
 	Cursor func() any
 	// SourceHealth returns why the source has lost its log, nil while it reads.
 	SourceHealth func() error
-	// SetMaintenance tells the detector until when messages are muted; the zero
-	// time ends it. Events it yields go out. Nil: maintenance is not supported.
-	SetMaintenance func(until time.Time) []alert.Event
-	// MaintenanceMode mutes from the start until the process ends.
-	MaintenanceMode bool
+	// SetMaintenance tells the detector which messages are muted and until when; the
+	// zero Maintenance ends it. Events it yields go out. Nil: not supported.
+	SetMaintenance func(m Maintenance) []alert.Event
+	// MaintenanceMode is the value of the variable of that name: see [ParseMode].
+	MaintenanceMode string
+
+	started func(*watcher) // tests reach the running watcher
 }
 
 // Names of the files in the state directory.
@@ -125,16 +129,20 @@ type watcher struct {
 	out     *output
 	metrics *metrics
 	history *history
-	queues  []*slack.Queue
+	saver   *saver
 
 	mu          sync.Mutex
+	receivers   []*receiver // may change while the watcher runs: see attach
 	firing      map[alert.Type]alert.Event
+	episodes    episodes
 	cursor      any // position behind the last batch in work
 	counts      logstream.Counts
-	last        time.Time // time of the newest record
-	lastBatch   time.Time // when it was read
-	catchingUp  time.Time // since when; zero: not
-	maintenance time.Time // muted until
+	last        time.Time    // time of the newest record
+	lastBatch   time.Time    // when it was read
+	catchingUp  time.Time    // since when; zero: not
+	maintenance *Maintenance // in force; nil: none
+	environment *EnvironmentMaintenance
+	fresh       []alert.Event // told, not yet handed to the saver
 	dirty       bool
 	lastNag     time.Time
 	sourceErr   string // what was last said about the source
@@ -155,56 +163,55 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer unlock()
 	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
-	w.metrics = newMetrics(w)
+	w.metrics, w.saver = newMetrics(w), newSaver(w)
 	w.history = openHistory(filepath.Join(cfg.StateDir, HistoryFile), w.out.notice)
 	w.restore()
-	w.openQueues()
+	if cfg.started != nil {
+		cfg.started(w)
+	}
 	return w.run(ctx)
-}
-
-func (w *watcher) openQueues() {
-	for _, r := range w.cfg.Receivers {
-		w.queues = append(w.queues, slack.OpenQueue(slack.QueueConfig{
-			Receiver: r,
-			Path:     filepath.Join(w.cfg.StateDir, "queue-"+r.Name()+".json"),
-			Meta:     slack.Meta{Host: w.cfg.Host, Project: w.cfg.Project},
-			Report: func(d alert.Delivery) {
-				w.metrics.deliveries.WithLabelValues(d.Receiver, string(d.State)).Inc()
-				w.out.delivery(d)
-			},
-			Notice: w.out.notice,
-		}))
-	}
-	if len(w.queues) == 0 {
-		w.out.notice("no webhook configured: alerts appear on standard output only")
-	}
 }
 
 func (w *watcher) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	for _, q := range w.queues {
-		wg.Go(func() { q.Run(ctx) })
-	}
+	w.attachAll(ctx)
 	wg.Go(func() { w.tickLoop(ctx) })
+	wg.Go(func() { w.saver.run(ctx) })
 	if w.cfg.Listener != nil {
 		wg.Go(func() { w.serve(ctx) })
 	}
-	w.startMaintenance()
+	w.begin()
 	err := w.cfg.Source.Run(ctx, w.deliver)
 	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		err = nil
 	}
 	cancel()
 	wg.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.save()
-	w.history.close()
+	w.end()
 	if err != nil {
 		return fmt.Errorf("follow the log: %w", err)
 	}
 	return nil
+}
+
+// begin applies a maintenance and delivers what an earlier run left in the outbox.
+func (w *watcher) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pollMaintenance(time.Now())
+	w.save()
+}
+
+// end saves what is left once nothing else runs.
+func (w *watcher) end() {
+	w.mu.Lock()
+	w.save()
+	w.mu.Unlock()
+	w.saver.step()
+	w.saver.flush()
+	w.detach("")
+	w.history.close()
 }
 
 func (w *watcher) tickLoop(ctx context.Context) {

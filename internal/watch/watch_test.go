@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"bgctl/internal/alert"
 	"bgctl/internal/slack"
 )
 
@@ -32,9 +31,9 @@ func TestRun_TellsAnEventEverywhere(t *testing.T) {
 		if err := b.stop(); err != nil {
 			t.Errorf("stopping: %v", err)
 		}
-		events, err := History(filepath.Join(dir, HistoryFile), time.Time{}, 0)
-		if err != nil || len(events) != 2 {
-			t.Errorf("history %v, %v", events, err)
+		entries, err := ReadHistory(dir)
+		if err != nil || len(entries) != 6 || entries[0].Event == nil || entries[2].Delivery == nil {
+			t.Errorf("history %v, %v", entries, err)
 		}
 		if len(b.det.ticks) < 9 {
 			t.Errorf("%d ticks in ten seconds", len(b.det.ticks))
@@ -235,55 +234,6 @@ func TestRun_DiskThatFailsDoesNotStopAlerts(t *testing.T) {
 		}
 		if n := strings.Count(b.out.String(), "state is not saved"); n < 1 || n > 3 {
 			t.Errorf("said %d times in two minutes", n)
-		}
-	})
-}
-
-func TestRun_MaintenanceFileTogglesAtRunTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		var b *bench
-		b = start(t, dir, func(c *Config) {
-			c.SetMaintenance = func(until time.Time) []alert.Event {
-				b.det.muted = !until.IsZero()
-				return nil
-			}
-		})
-		synctest.Wait()
-		if err := WriteMaintenance(dir, time.Now().Add(10*time.Minute)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(1100 * time.Millisecond)
-		b.feed(record(500))
-		time.Sleep(5 * time.Second)
-		if b.recv.ids() != "" || !strings.Contains(b.out.String(), `"state":"muted"`) {
-			t.Errorf("sent %q in maintenance; output %s", b.recv.ids(), b.out.String())
-		}
-		time.Sleep(11 * time.Minute) // it expires by itself
-		b.feed(record(200))
-		time.Sleep(5 * time.Second)
-		if b.recv.ids() != "error_rate-2" {
-			t.Errorf("sent %q after the end", b.recv.ids())
-		}
-		for _, text := range []string{"messages are muted", "maintenance ended"} {
-			if n := strings.Count(b.out.String(), text); n != 1 {
-				t.Errorf("%q said %d times", text, n)
-			}
-		}
-	})
-}
-
-func TestRun_MaintenanceModeMutesFromTheStart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var until time.Time
-		b := start(t, t.TempDir(), func(c *Config) {
-			c.MaintenanceMode = true
-			c.SetMaintenance = func(u time.Time) []alert.Event { until = u; return nil }
-		})
-		time.Sleep(48 * time.Hour)
-		synctest.Wait()
-		if !until.After(time.Now()) || strings.Count(b.out.String(), "MAINTENANCE_MODE") != 1 {
-			t.Errorf("until %v, said %s", until, b.out.String())
 		}
 	})
 }
