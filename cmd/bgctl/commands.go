@@ -18,7 +18,8 @@ func addCommands(root *cobra.Command, a *app) {
 	root.AddCommand(
 		newUpCommand(a), newDownCommand(a), newStatusCommand(a), newDashboardCommand(a),
 		newSwitchCommand(a), newChaosCommand(a), newHealCommand(a), newLogsCommand(a),
-		newWatchCommand(a), newEventsCommand(a), newMaintenanceCommand(a), newInitCommand(a), newVersionCommand(a), newImageCommand(a),
+		newWatchCommand(a), newEventsCommand(a), newMaintenanceCommand(a), newBacktestCommand(a),
+		newInitCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
 		newStandInCommand(a), newExitCodesTopic(a),
 	)

@@ -2,6 +2,7 @@ package logstream
 
 import (
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -75,7 +76,7 @@ func (m *AddrMap) Learn(addr string, pool bluegreen.Pool) {
 	defer m.mu.Unlock()
 	known := *m.current.Load()
 	if e, ok := known[addr]; ok && e.pool != pool {
-		m.conflict[addr]++
+		m.conflict[strings.Clone(addr)]++
 		m.disputed.Store(true)
 		if m.conflict[addr] < relearnAfter {
 			return
@@ -86,7 +87,7 @@ func (m *AddrMap) Learn(addr string, pool bluegreen.Pool) {
 	if len(known) < maxAddrs {
 		maps.Copy(next, known)
 	}
-	next[addr] = addrEntry{pool: pool}
+	next[strings.Clone(addr)] = addrEntry{pool: pool} // addr may be a piece of a buffer
 	m.current.Store(&next)
 }
 

@@ -86,7 +86,7 @@ func compareParsed(t *testing.T, want map[string]string, r *Record) {
 	if r.RemoteAddr != want["remote_addr"] {
 		t.Fatalf("remote_addr %q, want %q", r.RemoteAddr, want["remote_addr"])
 	}
-	if r.Status != parseStatus([]byte(want["status"])) || r.Active != parsePool([]byte(want["active"])) {
+	if r.Status != parseStatus(want["status"]) || r.Active != parsePool(want["active"]) {
 		t.Fatalf("status %d, active %v of %v", r.Status, r.Active, want)
 	}
 	request := want["request"]
@@ -120,7 +120,7 @@ func compareAttempts(t *testing.T, want map[string]string, r *Record) {
 			addr = addrs[i]
 		}
 		if i < len(statuses) {
-			status = parseStatus([]byte(statuses[i]))
+			status = parseStatus(statuses[i])
 		}
 		if addr == "" && status == 0 || noLiveUpstream(addr) {
 			continue

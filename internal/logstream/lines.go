@@ -58,16 +58,33 @@ func (s *splitter) keep(b []byte) {
 
 // finish returns the line to parse, nil when there is none.
 func (s *splitter) finish(line []byte) []byte {
-	line = bytes.Trim(line, "\x00\r")
-	if s.skipping || len(line) > MaxLine {
+	if s.skipping {
 		s.counts.Lines++
 		s.counts.TooLong++
 		return nil
 	}
-	if len(bytes.TrimSpace(line)) == 0 {
+	return trimLine(line, s.counts)
+}
+
+// trimLine counts a line and returns what there is to parse of it, nil for a blank
+// or an oversize one.
+func trimLine(line []byte, counts *Counts) []byte {
+	n := len(line)
+	if n > 0 && (line[0] <= ' ' || line[n-1] <= ' ') {
+		line = bytes.Trim(line, "\x00\r")
+		if len(bytes.TrimSpace(line)) == 0 {
+			return nil
+		}
+	}
+	if len(line) > MaxLine {
+		counts.Lines++
+		counts.TooLong++
 		return nil
 	}
-	s.counts.Lines++
+	if n == 0 {
+		return nil
+	}
+	counts.Lines++
 	return line
 }
 

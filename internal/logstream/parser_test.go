@@ -223,3 +223,17 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkDecodeBlock(b *testing.B) {
+	var data []byte
+	for range 700 {
+		data = append(append(data, ourLine...), '\n')
+	}
+	d, block := NewDecoder(Format{}), &Block{Data: data}
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Decode(block)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/700, "ns/line")
+}

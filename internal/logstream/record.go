@@ -7,6 +7,7 @@
 package logstream
 
 import (
+	"fmt"
 	"time"
 
 	"bgctl/internal/bluegreen"
@@ -69,7 +70,7 @@ type Counts struct {
 	Bad       uint64 `json:"bad"`       // lines not understood
 	TooLong   uint64 `json:"too_long"`  // lines over the length limit, dropped
 	Truncated uint64 `json:"truncated"` // times the log was cut under the reader
-	FirstBad  string `json:"first_bad"` // first line not understood, cut to 256 bytes
+	FirstBad  string `json:"first_bad"` // first line not understood: printable, at most 256 bytes
 
 	Salvaged   uint64 `json:"salvaged"`    // parsed lines whose \xHH escapes had to be rewritten
 	Torn       uint64 `json:"torn"`        // parsed lines whose damaged head was cut off
@@ -79,6 +80,63 @@ type Counts struct {
 	Gaps       uint64 `json:"gaps"`        // times lines may be missing: the place last read was gone
 	Repeated   uint64 `json:"repeated"`    // lines a reconnect sent again, dropped
 	ReadErrors uint64 `json:"read_errors"` // reads that failed and were tried again
+
+	Formats Formats `json:"formats"`
+}
+
+// Formats says how many lines of each format were understood.
+type Formats struct {
+	Bgctl    uint64 `json:"bgctl"` // the proxy's own and the reference kit's keys
+	JSON     uint64 `json:"json"`  // other keys
+	Combined uint64 `json:"combined"`
+	Common   uint64 `json:"common"`
+}
+
+// String names the format of most lines, "" when no line was understood.
+func (f Formats) String() string {
+	name, most := "", uint64(0)
+	for _, c := range [...]struct {
+		name string
+		n    uint64
+	}{{"bgctl", f.Bgctl}, {"json", f.JSON}, {"combined", f.Combined}, {"common", f.Common}} {
+		if c.n > most {
+			name, most = c.name, c.n
+		}
+	}
+	return name
+}
+
+// Trouble says in one line that a log is not understood, for whoever would
+// otherwise see nothing; it is "" while at least half of the lines are.
+func (c Counts) Trouble() string {
+	if c.Bad == 0 || c.Parsed >= c.Bad {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d lines understood, first bad line: %s", c.Parsed, c.Parsed+c.Bad, c.FirstBad)
+}
+
+// Add adds what comes after c in the same log.
+func (c *Counts) Add(next Counts) {
+	c.Lines += next.Lines
+	c.Parsed += next.Parsed
+	c.Bad += next.Bad
+	c.TooLong += next.TooLong
+	c.Truncated += next.Truncated
+	c.Salvaged += next.Salvaged
+	c.Torn += next.Torn
+	c.Uneven += next.Uneven
+	c.Cut += next.Cut
+	c.Rotated += next.Rotated
+	c.Gaps += next.Gaps
+	c.Repeated += next.Repeated
+	c.ReadErrors += next.ReadErrors
+	c.Formats.Bgctl += next.Formats.Bgctl
+	c.Formats.JSON += next.Formats.JSON
+	c.Formats.Combined += next.Formats.Combined
+	c.Formats.Common += next.Formats.Common
+	if c.FirstBad == "" {
+		c.FirstBad = next.FirstBad
+	}
 }
 
 // Batch is a run of consecutive records with the counts after them. It belongs to

@@ -8,132 +8,131 @@ import (
 // ErrBadLine is returned by [Parser.Parse] for a line that is not one of an access log.
 var ErrBadLine = errors.New("not an access log line")
 
-// field numbers the keys the parser understands.
-type field uint8
-
 const (
-	fieldNone field = iota
-	fieldTimeLocal
-	fieldMsec
-	fieldRemoteAddr
-	fieldRequest
-	fieldStatus
-	fieldUpstreamStatus
-	fieldUpstreamAddr
-	fieldRequestTime
-	fieldUpstreamTime
-	fieldPool
-	fieldRelease
-	fieldActive
-	fieldRequestID
-	fieldBytesSent
-	fieldUpstreamPool
-	fieldCount
+	// maxDepth bounds the nesting of a value that is stepped over.
+	maxDepth = 1000
+	// maxFlat is how deep members of objects are looked for.
+	maxFlat = 4
 )
 
-// fieldOf returns the field of a key. Keys match exactly: encoding/json also
-// accepts "STATUS", but nginx never writes it, so it is a forged or foreign key.
-func fieldOf(key []byte) field {
-	switch string(key) {
-	case "time_local":
-		return fieldTimeLocal
-	case "msec":
-		return fieldMsec
-	case "remote_addr":
-		return fieldRemoteAddr
-	case "request":
-		return fieldRequest
-	case "status":
-		return fieldStatus
-	case "upstream_status":
-		return fieldUpstreamStatus
-	case "upstream_addr":
-		return fieldUpstreamAddr
-	case "request_time":
-		return fieldRequestTime
-	}
-	return rareFieldOf(key)
+// leaf is one string or number of a scanned line.
+type leaf struct {
+	start, end int // what stands between the quotes, or the digits
+	rule       rule
+	bare       bool // a number
+	coded      bool // has escapes or bytes above ASCII: decode before use
 }
 
-func rareFieldOf(key []byte) field {
-	switch string(key) {
-	case "upstream_response_time":
-		return fieldUpstreamTime
-	case "pool":
-		return fieldPool
-	case "release":
-		return fieldRelease
-	case "active":
-		return fieldActive
-	case "request_id":
-		return fieldRequestID
-	case "bytes_sent":
-		return fieldBytesSent
-	case "upstream_pool":
-		return fieldUpstreamPool
-	}
-	return fieldNone
-}
-
-// value is the raw text of one JSON value: for a string what stands between the quotes.
-type value struct {
-	raw   []byte
-	coded bool // has escapes or bytes above ASCII: decode before use
-	set   bool
-}
-
-// fields is one scanned line.
-type fields [fieldCount]value
-
-// maxDepth bounds the nesting of an unknown key's value.
-const maxDepth = 1000
-
-// scanner walks one flat JSON object. It keeps no copy of the line.
+// scanner walks one JSON object and notes its leaves. It keeps no copy of the line.
 type scanner struct {
-	data []byte
-	pos  int
+	data   string
+	pos    int
+	keys   map[string]rule
+	strict bool // the keys are at the top and written exactly so
+	path   []byte
+	joined []byte
+	leaves []leaf
 }
 
-// object scans the line into out. The last of duplicate keys wins, as in encoding/json.
-func (s *scanner) object(out *fields, scratch []byte) bool {
+// line scans the whole line.
+func (s *scanner) line(data string) bool {
+	s.data, s.pos, s.path, s.leaves = data, 0, s.path[:0], s.leaves[:0]
 	s.space()
+	return s.object(1) && s.end()
+}
+
+// object scans an object whose members' keys follow s.path.
+func (s *scanner) object(depth int) bool {
 	if !s.byte('{') {
 		return false
 	}
 	s.space()
 	if s.byte('}') {
-		return s.end()
+		return true
 	}
+	prefix := len(s.path)
 	for {
-		key, ok := s.str()
-		if !ok {
+		if !s.key(prefix) {
 			return false
 		}
-		s.space()
-		if !s.byte(':') {
+		if !s.member(depth) {
 			return false
 		}
-		s.space()
-		v, ok := s.value()
-		if !ok {
-			return false
-		}
-		name := key.raw
-		if key.coded {
-			name = decode(scratch[:0], key.raw)
-		}
-		if f := fieldOf(name); f != fieldNone {
-			out[f] = v
-		}
+		s.path = s.path[:prefix]
 		s.space()
 		if s.byte('}') {
-			return s.end()
+			return true
 		}
 		if !s.byte(',') {
 			return false
 		}
 		s.space()
 	}
+}
+
+// key scans a key with its colon and appends it to the path.
+func (s *scanner) key(prefix int) bool {
+	start, coded, ok := s.str()
+	if !ok {
+		return false
+	}
+	if prefix > 0 {
+		s.path = append(s.path, '.')
+	}
+	if raw := s.data[start : s.pos-1]; coded {
+		s.path = decode(s.path, raw)
+	} else {
+		s.path = append(s.path, raw...)
+	}
+	s.space()
+	if !s.byte(':') {
+		return false
+	}
+	s.space()
+	return true
+}
+
+// member scans the value of the key in s.path.
+func (s *scanner) member(depth int) bool {
+	if s.pos >= len(s.data) {
+		return false
+	}
+	switch c := s.data[s.pos]; {
+	case c == '"':
+		start, coded, ok := s.str()
+		if ok {
+			s.leaves = append(s.leaves, leaf{start: start, end: s.pos - 1, coded: coded, rule: s.rule()})
+		}
+		return ok
+	case c == '{' && depth < maxFlat && !s.strict:
+		return s.object(depth + 1)
+	case c == '{' || c == '[':
+		return s.nested()
+	case c == '-' || c >= '0' && c <= '9':
+		start := s.pos
+		if !s.number() {
+			return false
+		}
+		s.leaves = append(s.leaves, leaf{start: start, end: s.pos, bare: true, rule: s.rule()})
+		return true
+	}
+	// A null counts as a missing key.
+	return s.word("null") || s.word("true") || s.word("false")
+}
+
+// rule looks up the key in s.path.
+func (s *scanner) rule() rule {
+	if r, ok := s.keys[string(s.path)]; ok || s.strict {
+		return r
+	}
+	s.joined = s.joined[:0]
+	for _, c := range s.path {
+		if c == '.' || c == '-' {
+			c = '_'
+		}
+		s.joined = append(s.joined, c)
+	}
+	return s.keys[string(s.joined)]
 }
 
 func (s *scanner) end() bool {
@@ -160,94 +159,46 @@ func (s *scanner) byte(c byte) bool {
 	return false
 }
 
-// str scans a string and checks it as strictly as encoding/json does.
-func (s *scanner) str() (value, bool) {
+func (s *scanner) word(w string) bool {
+	if end := s.pos + len(w); end <= len(s.data) && s.data[s.pos:end] == w {
+		s.pos = end
+		return true
+	}
+	return false
+}
+
+// str scans a string and returns where its inside begins; it ends before the quote
+// that is now behind s.pos.
+func (s *scanner) str() (start int, coded, ok bool) {
 	if !s.byte('"') {
-		return value{}, false
+		return 0, false, false
 	}
-	start, coded := s.pos, false
-	for s.pos < len(s.data) {
-		c := s.data[s.pos]
-		switch {
-		case c == '"':
-			raw := s.data[start:s.pos]
-			s.pos++
-			return value{raw: raw, coded: coded, set: true}, true
-		case c == '\\':
-			coded = true
-			n := escapeLen(s.data[s.pos:])
-			if n == 0 {
-				return value{}, false
-			}
-			s.pos += n
-		case c < 0x20:
-			return value{}, false
-		default:
-			coded = coded || c >= 0x80
-			s.pos++
-		}
+	start = s.pos
+	end, coded := stringEnd(s.data, start)
+	if end < 0 {
+		return 0, false, false
 	}
-	return value{}, false
-}
-
-// escapeLen returns the length of the escape that b starts with, 0 when it is not one.
-func escapeLen(b []byte) int {
-	if len(b) < 2 {
-		return 0
-	}
-	switch b[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		if _, ok := hex4(b[2:]); ok {
-			return 6
-		}
-	}
-	return 0
-}
-
-// value scans any JSON value. A null counts as a missing key.
-func (s *scanner) value() (value, bool) {
-	if s.pos >= len(s.data) {
-		return value{}, false
-	}
-	switch c := s.data[s.pos]; {
-	case c == '"':
-		return s.str()
-	case c == '{' || c == '[':
-		return value{}, s.nested()
-	case c == '-' || c >= '0' && c <= '9':
-		return s.number()
-	}
-	for _, word := range [...]string{"null", "true", "false"} {
-		if end := s.pos + len(word); end <= len(s.data) && string(s.data[s.pos:end]) == word {
-			s.pos = end
-			return value{}, true
-		}
-	}
-	return value{}, false
+	s.pos = end + 1
+	return start, coded, true
 }
 
 // number scans a number by the grammar of JSON: no leading zero, no bare dot.
-func (s *scanner) number() (value, bool) {
-	start := s.pos
+func (s *scanner) number() bool {
 	s.byte('-')
 	first := s.pos
 	if n := s.digits(); n == 0 || n > 1 && s.data[first] == '0' {
-		return value{}, false
+		return false
 	}
 	if s.byte('.') && s.digits() == 0 {
-		return value{}, false
+		return false
 	}
 	if s.byte('e') || s.byte('E') {
 		if !s.byte('+') {
 			s.byte('-')
 		}
-		if s.digits() == 0 {
-			return value{}, false
-		}
+		return s.digits() > 0
 	}
-	return value{raw: s.data[start:s.pos], set: true}, true
+	return true
 }
 
 func (s *scanner) digits() int {
@@ -265,7 +216,7 @@ func (s *scanner) nested() bool {
 	for s.pos < len(s.data) {
 		switch s.data[s.pos] {
 		case '"':
-			if _, ok := s.str(); !ok {
+			if _, _, ok := s.str(); !ok {
 				return false
 			}
 			continue
@@ -279,7 +230,7 @@ func (s *scanner) nested() bool {
 			return false
 		}
 		if depth == 0 {
-			return json.Valid(s.data[start:s.pos])
+			return json.Valid([]byte(s.data[start:s.pos]))
 		}
 	}
 	return false

@@ -10,7 +10,7 @@ import (
 // decode appends the text that the inside of a JSON string stands for. Bytes that
 // are not UTF-8 and lone surrogates become U+FFFD, as in encoding/json: nginx with
 // escape=json passes every byte from 0x80 on as it came.
-func decode(dst, raw []byte) []byte {
+func decode(dst []byte, raw string) []byte {
 	for i := 0; i < len(raw); {
 		switch c := raw[i]; {
 		case c == '\\':
@@ -21,7 +21,7 @@ func decode(dst, raw []byte) []byte {
 			dst = append(dst, c)
 			i++
 		default:
-			r, n := utf8.DecodeRune(raw[i:])
+			r, n := utf8.DecodeRuneInString(raw[i:])
 			dst = utf8.AppendRune(dst, r)
 			i += n
 		}
@@ -31,7 +31,7 @@ func decode(dst, raw []byte) []byte {
 
 // unescape reads one escape, already known to be well formed, and a second one
 // when both make a surrogate pair.
-func unescape(b []byte) (rune, int) {
+func unescape(b string) (rune, int) {
 	switch b[1] {
 	case 'b':
 		return '\b', 2
@@ -60,13 +60,13 @@ func unescape(b []byte) (rune, int) {
 	return rune(b[1]), 2
 }
 
-func hex4(b []byte) (rune, bool) {
+func hex4(b string) (rune, bool) {
 	if len(b) < 4 {
 		return 0, false
 	}
 	var r rune
-	for _, c := range b[:4] {
-		d, ok := hexDigit(c)
+	for i := range 4 {
+		d, ok := hexDigit(b[i])
 		if !ok {
 			return 0, false
 		}
@@ -89,7 +89,7 @@ func hexDigit(c byte) (byte, bool) {
 
 // rewriteHexEscapes turns the \xHH of nginx's default escaping into the \u00HH of
 // JSON. It reports whether there was one.
-func rewriteHexEscapes(dst, line []byte) ([]byte, bool) {
+func rewriteHexEscapes(dst []byte, line string) ([]byte, bool) {
 	found := false
 	for i := 0; i < len(line); i++ {
 		if line[i] != '\\' || i+1 >= len(line) {
@@ -109,18 +109,19 @@ func rewriteHexEscapes(dst, line []byte) ([]byte, bool) {
 	return dst, found
 }
 
-func hexPair(b []byte) (byte, bool) {
+func hexPair(b string) (byte, bool) {
 	hi, ok1 := hexDigit(b[0])
 	lo, ok2 := hexDigit(b[1])
 	return hi<<4 | lo, ok1 && ok2
 }
 
 // arena hands out strings cut from large chunks: one allocation for some hundred
-// paths instead of one each. A chunk lives as long as the last string cut from it.
+// lines instead of one each. A chunk lives as long as the last string cut from it.
 type arena struct{ chunk strings.Builder }
 
-const arenaChunk = 16 << 10
+const arenaChunk = 64 << 10
 
+// text returns a copy of b.
 func (a *arena) text(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -137,65 +138,69 @@ func (a *arena) text(b []byte) string {
 	return a.chunk.String()[start:]
 }
 
-// interner remembers recently seen short strings: addresses, methods and releases
-// repeat on nearly every line. A collision only costs the allocation it saved.
-type interner struct{ slots [256]string }
-
-const internMax = 64
-
-func (t *interner) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if len(b) > internMax {
-		return string(b)
-	}
-	h := uint32(2166136261)
-	for _, c := range b {
-		h = (h ^ uint32(c)) * 16777619
-	}
-	slot := &t.slots[(h^h>>16)&0xff]
-	if *slot != string(b) {
-		*slot = string(b)
-	}
-	return *slot
-}
-
 // parseSeconds reads "0.012" or "1761837814.123" exactly, where a float would
 // round. It reports false for anything else, a sign included.
-func parseSeconds(b []byte) (sec int64, nsec int64, ok bool) {
-	i := 0
-	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
-		if i >= 12 { // year 33658: not a time
-			return 0, 0, false
-		}
-		sec = sec*10 + int64(b[i]-'0')
+func parseSeconds(b string) (sec int64, nsec int64, ok bool) {
+	dot := strings.IndexByte(b, '.')
+	if dot < 0 {
+		dot = len(b)
 	}
-	if i == 0 {
+	if dot == 0 || dot > 12 { // year 33658: not a time
 		return 0, 0, false
 	}
-	if i == len(b) {
+	for i := range dot {
+		c := b[i] - '0'
+		if c > 9 {
+			return 0, 0, false
+		}
+		sec = sec*10 + int64(c)
+	}
+	if dot == len(b) {
 		return sec, 0, true
 	}
-	if b[i] != '.' || i+1 == len(b) {
+	if dot+1 == len(b) {
 		return 0, 0, false
 	}
 	scale := int64(time.Second)
-	for i++; i < len(b); i++ {
-		if b[i] < '0' || b[i] > '9' {
+	for i := dot + 1; i < len(b); i++ {
+		c := b[i] - '0'
+		if c > 9 {
 			return 0, 0, false
 		}
 		scale /= 10
-		nsec += int64(b[i]-'0') * scale
+		nsec += int64(c) * scale
 	}
 	return sec, nsec, true
+}
+
+// parseMillis reads what nginx writes for a time, seconds with three decimals, and
+// reports false for everything else.
+func parseMillis(b string) (ms int64, ok bool) {
+	dot := len(b) - 4
+	if dot < 1 || dot > 12 || b[dot] != '.' {
+		return 0, false
+	}
+	bad := false
+	for i := range dot {
+		c := b[i] - '0'
+		bad = bad || c > 9
+		ms = ms*10 + int64(c)
+	}
+	x, y, z := b[dot+1]-'0', b[dot+2]-'0', b[dot+3]-'0'
+	if bad || x > 9 || y > 9 || z > 9 {
+		return 0, false
+	}
+	return ms*1000 + int64(x)*100 + int64(y)*10 + int64(z), true
 }
 
 // maxSeconds keeps a duration far from overflow; nginx logs no longer request.
 const maxSeconds = 1 << 30
 
 // parseDuration returns -1 for a time nginx did not know ("-", "").
-func parseDuration(b []byte) time.Duration {
+func parseDuration(b string) time.Duration {
+	if ms, ok := parseMillis(b); ok && ms < maxSeconds*1000 {
+		return time.Duration(ms) * time.Millisecond
+	}
 	sec, nsec, ok := parseSeconds(b)
 	if !ok || sec > maxSeconds {
 		return -1
@@ -204,12 +209,13 @@ func parseDuration(b []byte) time.Duration {
 }
 
 // parseStatus returns 0 for what is not a status code.
-func parseStatus(b []byte) int {
+func parseStatus(b string) int {
 	if len(b) != 3 || b[0] < '1' || b[0] > '9' {
 		return 0
 	}
 	n := 0
-	for _, c := range b {
+	for i := range 3 {
+		c := b[i]
 		if c < '0' || c > '9' {
 			return 0
 		}
@@ -218,11 +224,17 @@ func parseStatus(b []byte) int {
 	return n
 }
 
-// parseCount returns 0 for what is not a count.
-func parseCount(b []byte) int64 {
-	sec, _, ok := parseSeconds(b)
-	if !ok {
-		return 0
+// parseCount returns 0 for what is not a count. What stands behind a dot does not
+// count: a few writers have all numbers as floats.
+func parseCount(b string) int64 {
+	n := int64(0)
+	for i := range len(b) {
+		c := b[i] - '0'
+		if c > 9 || i >= 12 {
+			sec, _, _ := parseSeconds(b)
+			return sec
+		}
+		n = n*10 + int64(c)
 	}
-	return sec
+	return n
 }
