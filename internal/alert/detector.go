@@ -124,7 +124,12 @@ func (d *Detector) look(v *view) {
 			d.releases[v.served] = strings.Clone(r)
 		}
 	}
-	v.failed = v.active != bluegreen.NoPool && v.rec.FailedOn(v.active)
+	if v.active == bluegreen.NoPool {
+		return
+	}
+	tries := v.rec.Attempts
+	// Where the log names no pool for the first of two attempts, it was the active.
+	v.failed = v.rec.FailedOn(v.active) || len(tries) > 1 && tries[0].Pool == bluegreen.NoPool && tries[0].Failed()
 }
 
 // Tick lets time pass without a record: deferred posts and reminders, the end of

@@ -58,9 +58,13 @@ func (d *Detector) escalates(in reading) bool {
 // one that failed, not the answer of the pool that saved it.
 func failedOn(v *view) (bluegreen.Pool, failure) {
 	pool := v.served
-	for _, a := range v.rec.Attempts {
-		if a.Failed() {
-			pool = a.Pool
+	last := len(v.rec.Attempts) - 1
+	for i, a := range v.rec.Attempts {
+		if !a.Failed() {
+			continue
+		}
+		if pool = a.Pool; pool == bluegreen.NoPool && i < last {
+			pool = v.active // the proxy tries it first
 		}
 	}
 	return pool, failureOf(v.rec, pool)

@@ -147,13 +147,14 @@ const (
 	noLive    failure = -2
 )
 
-// failureOf finds the last failed attempt on pool, or else the final status.
+// failureOf finds the last failed attempt on pool, or on one that is not known, or
+// else the final status.
 func failureOf(rec *logstream.Record, pool bluegreen.Pool) failure {
 	if rec.NoUpstream {
 		return noLive
 	}
 	for _, a := range slices.Backward(rec.Attempts) {
-		if a.Pool == pool && a.Failed() {
+		if (a.Pool == pool || a.Pool == bluegreen.NoPool) && a.Failed() {
 			return failure(a.Status)
 		}
 	}
@@ -201,7 +202,7 @@ func short(d time.Duration) string {
 	return text
 }
 
-// otherThan names the pool that is not active, for a command.
+// moveAway is the command that takes traffic off a pool.
 func moveAway(pool bluegreen.Pool) string {
 	if pool == bluegreen.NoPool {
 		return "bgctl status"
