@@ -64,7 +64,10 @@ func failedEverywhere(rec *logstream.Record) bool {
 
 func (d *Detector) noteDown(v *view) {
 	s := &d.st.Down
-	d.downNotes.add(v.rec, v.served, s.Bad == 0 && !s.Firing)
+	if s.Bad == 0 && !s.Firing {
+		d.downNotes.clear()
+	}
+	d.downNotes.add(v.rec, v.served)
 	s.Alive = 0
 	s.Bad++
 	if v.rec.NoUpstream {

@@ -55,6 +55,14 @@ func (p *post) known() string {
 	return p.Announced
 }
 
+// waiting counts what is to be said: 0 or 1.
+func (p *post) waiting() int {
+	if p.Pending == nil {
+		return 0
+	}
+	return 1
+}
+
 // forget drops what was not posted.
 func (p *post) forget() {
 	p.Pending, p.HoldUntil, p.Flips, p.FlipsFrom, p.Missed = nil, time.Time{}, 0, time.Time{}, time.Time{}
@@ -119,7 +127,7 @@ func (d *Detector) decide(e Event, cooldown time.Duration) {
 	}
 	d.number(&e)
 	p := d.post(e.Type)
-	waited := p.Pending != nil
+	d.pending -= p.waiting()
 	switch why := d.muted(e.Type, p, cooldown); {
 	case e.Status == Resolved && d.cfg.OmitResolved:
 		e.Muted = "messages about the end are off"
@@ -139,7 +147,7 @@ func (d *Detector) decide(e Event, cooldown time.Duration) {
 		}
 		p.forget()
 	}
-	d.countPending(waited, p)
+	d.pending += p.waiting()
 	d.out = append(d.out, e)
 }
 
@@ -206,15 +214,6 @@ func (d *Detector) posted(p *post, e *Event) {
 	if e.Status == Firing && d.cfg.Repeat > 0 {
 		kept := *e
 		p.Posted = &kept
-	}
-}
-
-func (d *Detector) countPending(waited bool, p *post) { //nolint:revive // before and after, not a switch of behaviour
-	if waited {
-		d.pending--
-	}
-	if p.Pending != nil {
-		d.pending++
 	}
 }
 
@@ -305,9 +304,9 @@ func (d *Detector) subsiding(t Type) bool {
 		return s.Degraded.Firing && !s.Degraded.Hang && percent(r.all.saved, r.n) <= d.degrLimits.clear
 	case Latency:
 		return s.Latency.Firing && percent(d.lat.slow, d.lat.n) <= d.slowLimits.clear
-	default:
-		return false
+	case AllDown, SourceLost, Switch, Failover, Flapping, NoTraffic, Upkeep, Notice:
 	}
+	return false
 }
 
 // refresh gives an event that is posted late the numbers of the present. When it

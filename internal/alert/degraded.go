@@ -38,11 +38,10 @@ func (d *Detector) observeDegraded(v *view, m mark) {
 		return
 	}
 	if bad || gone {
-		d.degrNotes.add(v.rec, v.served, !s.Firing && (s.Given == 1 || bad && d.ring.all.saved == 1))
-		s.On, s.Why = failedOn(v)
-		if gone && s.On == bluegreen.NoPool {
-			s.On = v.active
+		if !s.Firing && (s.Given == 1 || bad && d.ring.all.saved == 1) {
+			d.degrNotes.clear()
 		}
+		d.noteDegraded(v)
 	}
 	if d.st.Fail.Firing || d.st.Down.Firing {
 		return
@@ -61,6 +60,14 @@ func (d *Detector) observeDegraded(v *view, m mark) {
 		d.degrNotes.clear()
 		d.announce(e)
 	case stays:
+	}
+}
+
+func (d *Detector) noteDegraded(v *view) {
+	s := &d.st.Degraded
+	d.degrNotes.add(v.rec, v.served)
+	if s.On, s.Why = failedOn(v); s.On == bluegreen.NoPool {
+		s.On = v.active
 	}
 }
 

@@ -226,41 +226,33 @@ func (d *Detector) notice(summary, cause string) {
 // [Inactive].
 func (d *Detector) Phase(t Type) Phase {
 	s := &d.st
-	firing := false
+	firing, p := false, Inactive
 	switch t {
-	case NoTraffic:
-		return phaseOf(!s.Silent.IsZero())
-	case SourceLost:
-		return phaseOf(s.Lost.Firing)
 	case ErrorRate:
-		return d.known(s.Rate.phase())
+		p = s.Rate.phase()
 	case Degraded:
-		return d.known(s.Degraded.phase())
+		p = s.Degraded.phase()
 	case Latency:
-		return d.known(s.Latency.phase())
+		p = s.Latency.phase()
 	case AllDown:
 		firing = s.Down.Firing
 	case Failover:
 		firing = s.Fail.Firing
 	case Flapping:
 		firing = s.Flap.Firing
+	case NoTraffic:
+		firing = !s.Silent.IsZero()
+	case SourceLost:
+		firing = s.Lost.Firing
 	case Switch, Upkeep, Notice:
 		return Inactive
 	}
-	return d.known(phaseOf(firing))
-}
-
-func phaseOf(firing bool) Phase { //nolint:revive // the state of an alert, not a switch of behaviour
+	// Missing traffic and a missing log are what is known when nothing else is.
+	if s.Unknown && t != NoTraffic && t != SourceLost {
+		return Unknown
+	}
 	if firing {
 		return Fires
-	}
-	return Inactive
-}
-
-// known is p, unless nothing is known at present.
-func (d *Detector) known(p Phase) Phase {
-	if d.st.Unknown {
-		return Unknown
 	}
 	return p
 }

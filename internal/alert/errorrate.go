@@ -20,7 +20,10 @@ func (d *Detector) observeRate(v *view, m mark) {
 	r := &d.st.Rate
 	bad := m.counted()
 	if bad {
-		d.rateNotes.add(v.rec, v.served, !r.Firing && d.ring.all.counted == 1)
+		if !r.Firing && d.ring.all.counted == 1 {
+			d.rateNotes.clear()
+		}
+		d.rateNotes.add(v.rec, v.served)
 		r.On, r.Why = failedOn(v)
 	} else if !r.Firing && d.ring.all.counted < d.rateLimits.bad {
 		r.Over = 0

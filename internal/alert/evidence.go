@@ -118,10 +118,10 @@ func (n *note) restore(s *Sample) {
 // episode, and why the last one failed.
 type notes struct{ first, last note }
 
-// add notes a bad request. fresh says that it begins a new episode.
-func (n *notes) add(rec *logstream.Record, served bluegreen.Pool, fresh bool) {
+// add notes a bad request. It is the first of its episode unless one is noted.
+func (n *notes) add(rec *logstream.Record, served bluegreen.Pool) {
 	n.last.keep(rec, served)
-	if fresh || !n.first.set {
+	if !n.first.set {
 		n.first.copyFrom(&n.last)
 	}
 }
@@ -196,8 +196,8 @@ func short(d time.Duration) string {
 	if text == "" || text[len(text)-1] != 'm' {
 		return d.Round(time.Second).String()
 	}
-	if cut := strings.TrimSuffix(text, "h0m"); cut != text {
-		return cut + "h"
+	if hours, whole := strings.CutSuffix(text, "h0m"); whole {
+		return hours + "h"
 	}
 	return text
 }

@@ -56,7 +56,8 @@ func kitRecord(rng *rand.Rand, errors int) logstream.Record {
 	healthz.Path = "/healthz"
 	return []logstream.Record{
 		rec(pool, 500), rec(pool, 404), rec(pool, 502, 502), noUpstream(), healthz, rec(pool, 429),
-		{Status: 499, Attempts: []logstream.Attempt{{Pool: pool}}}, {Status: 403},
+		{Status: 499, Attempts: []logstream.Attempt{{Pool: pool}}},
+		{Status: 403},
 	}[rng.IntN(8)]
 }
 

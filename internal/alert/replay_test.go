@@ -20,7 +20,7 @@ import (
 )
 
 // Run with -update to write the goldens, and the logs that are not recorded, anew.
-var update = flag.Bool("update", false, "write testdata anew") //nolint:gochecknoglobals // a flag of the test binary
+var update = flag.Bool("update", false, "write testdata anew")
 
 // replay is one log with what has to be made of it.
 type replay struct {
