@@ -1,9 +1,11 @@
 package alert
 
 import (
+	"fmt"
 	"time"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/logstream"
 )
 
 const (
@@ -31,7 +33,7 @@ func (d *Detector) observeDown(v *view) {
 		}
 		return
 	}
-	both := v.rec.Status >= 500 && v.rec.FailedOn(bluegreen.Blue) && v.rec.FailedOn(bluegreen.Green)
+	both := v.rec.Status >= 500 && failedEverywhere(v.rec)
 	switch {
 	case d.isOff(AllDown):
 	case v.rec.NoUpstream || both:
@@ -42,9 +44,30 @@ func (d *Detector) observeDown(v *view) {
 	}
 }
 
+// failedEverywhere reports whether a request failed on both pools. Two servers that
+// the log does not name are both pools as well.
+func failedEverywhere(rec *logstream.Record) bool {
+	if rec.FailedOn(bluegreen.Blue) && rec.FailedOn(bluegreen.Green) {
+		return true
+	}
+	n := len(rec.Attempts)
+	if n < 2 || rec.Attempts[0].Addr != "" && rec.Attempts[0].Addr == rec.Attempts[n-1].Addr {
+		return false
+	}
+	for _, a := range rec.Attempts {
+		if a.Pool != bluegreen.NoPool || !a.Failed() {
+			return false
+		}
+	}
+	return true
+}
+
 func (d *Detector) noteDown(v *view) {
 	s := &d.st.Down
-	d.downNotes.add(v.rec, v.served, s.Bad == 0 && !s.Firing)
+	if s.Bad == 0 && !s.Firing {
+		d.downNotes.clear()
+	}
+	d.downNotes.add(v.rec, v.served)
 	s.Alive = 0
 	s.Bad++
 	if v.rec.NoUpstream {
@@ -86,6 +109,7 @@ func (d *Detector) noteAlive() {
 	d.downNotes.show(&e)
 	e.Pool, e.Release = d.st.Serving, d.releases[d.st.Serving]
 	e.Summary = "requests are answered again after " + short(d.st.Now.Sub(s.Since))
+	e.Cause = fmt.Sprintf("%s answered the last %d requests", e.Pool, aliveLines)
 	e.Command = "bgctl status"
 	*s = downState{}
 	d.downNotes.clear()

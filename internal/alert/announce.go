@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,9 @@ type post struct {
 	Posted    *Event    `json:"posted,omitempty"`    // the firing event last posted, for reminders
 	Repeats   int       `json:"repeats,omitempty"`
 }
+
+// digestMark ends the digest in a summary.
+const digestMark = " · "
 
 // digestFlips is how many muted changes are worth a message although the state is
 // the one last posted.
@@ -49,6 +53,14 @@ func (p *post) known() string {
 		return key(p.Pending)
 	}
 	return p.Announced
+}
+
+// waiting counts what is to be said: 0 or 1.
+func (p *post) waiting() int {
+	if p.Pending == nil {
+		return 0
+	}
+	return 1
 }
 
 // forget drops what was not posted.
@@ -115,7 +127,7 @@ func (d *Detector) decide(e Event, cooldown time.Duration) {
 	}
 	d.number(&e)
 	p := d.post(e.Type)
-	waited := p.Pending != nil
+	d.pending -= p.waiting()
 	switch why := d.muted(e.Type, p, cooldown); {
 	case e.Status == Resolved && d.cfg.OmitResolved:
 		e.Muted = "messages about the end are off"
@@ -135,7 +147,7 @@ func (d *Detector) decide(e Event, cooldown time.Duration) {
 		}
 		p.forget()
 	}
-	d.countPending(waited, p)
+	d.pending += p.waiting()
 	d.out = append(d.out, e)
 }
 
@@ -167,7 +179,7 @@ func (d *Detector) news(p *post, e *Event) string {
 	switch same := p.says(e); {
 	case digest:
 		e.Flips = p.Flips
-		e.Summary = fmt.Sprintf("flapped %d× in %s, now %s: %s", p.Flips, short(d.st.Now.Sub(p.FlipsFrom)), now(e), e.Summary)
+		e.Summary = fmt.Sprintf("flapped %d× in %s, now %s", p.Flips, short(d.st.Now.Sub(p.FlipsFrom)), now(e)) + digestMark + e.Summary
 	case same && e.Status == Resolved && !p.Missed.IsZero():
 		e.Flips = max(p.Flips, 2)
 		e.Summary = fmt.Sprintf("fired %s, recovered %s UTC: %s",
@@ -202,15 +214,6 @@ func (d *Detector) posted(p *post, e *Event) {
 	if e.Status == Firing && d.cfg.Repeat > 0 {
 		kept := *e
 		p.Posted = &kept
-	}
-}
-
-func (d *Detector) countPending(waited bool, p *post) { //nolint:revive // before and after, not a switch of behaviour
-	if waited {
-		d.pending--
-	}
-	if p.Pending != nil {
-		d.pending++
 	}
 }
 
@@ -270,6 +273,10 @@ func (d *Detector) reconcile() {
 			continue
 		}
 		t := types()[i]
+		// An alert that is about to end is not told late.
+		if p.Pending.Status == Firing && d.subsiding(t) && p.Announced == "" {
+			continue
+		}
 		if d.st.Now.Before(p.HoldUntil) || d.muted(t, p, d.cfg.Cooldown) != notMuted {
 			continue
 		}
@@ -277,12 +284,53 @@ func (d *Detector) reconcile() {
 		e.Muted, e.Deferred = "", true
 		if d.news(p, &e) == "" {
 			d.number(&e)
-			e.Window = d.Window()
+			d.refresh(&e)
 			d.posted(p, &e)
 			d.out = append(d.out, e)
 		}
 		p.forget()
 		d.pending--
+	}
+}
+
+// subsiding reports whether a firing alert is at or below its clear level already,
+// so that it resolves as soon as this has lasted.
+func (d *Detector) subsiding(t Type) bool {
+	s, r := &d.st, &d.ring
+	switch t {
+	case ErrorRate:
+		return s.Rate.Firing && percent(r.all.counted, r.n) <= d.rateLimits.clear
+	case Degraded:
+		return s.Degraded.Firing && !s.Degraded.Hang && percent(r.all.saved, r.n) <= d.degrLimits.clear
+	case Latency:
+		return s.Latency.Firing && percent(d.lat.slow, d.lat.n) <= d.slowLimits.clear
+	case AllDown, SourceLost, Switch, Failover, Flapping, NoTraffic, Upkeep, Notice:
+	}
+	return false
+}
+
+// refresh gives an event that is posted late the numbers of the present. When it
+// happened stays.
+func (d *Detector) refresh(e *Event) {
+	e.Window = d.Window()
+	if e.Status != Firing {
+		return
+	}
+	var now Event
+	switch {
+	case e.Type == ErrorRate && d.st.Rate.Firing:
+		now = d.rateEvent(Firing, e.Severity)
+	case e.Type == Degraded && d.st.Degraded.Firing:
+		now = d.degradedEvent(Firing, e.Severity)
+	case e.Type == Latency && d.st.Latency.Firing:
+		now = d.latencyEvent(Firing, e.Severity)
+	default:
+		return
+	}
+	head, _, digest := strings.Cut(e.Summary, digestMark)
+	e.Summary, e.Cause, e.Command, e.First, e.Last, e.Latency = now.Summary, now.Cause, now.Command, now.First, now.Last, now.Latency
+	if digest {
+		e.Summary = head + digestMark + now.Summary
 	}
 }
 
@@ -295,8 +343,9 @@ func (d *Detector) remind(p *post) {
 	e := *p.Posted
 	p.Repeats++
 	d.number(&e)
-	e.Time, e.Repeat, e.Deferred, e.Flips, e.Window, e.Active = d.at, p.Repeats, false, 0, d.Window(), d.st.Active
-	e.Summary = fmt.Sprintf("still firing after %s: %s", short(d.st.Now.Sub(e.Since)), p.Posted.Summary)
+	d.refresh(&e)
+	e.Time, e.Repeat, e.Deferred, e.Flips, e.Active = d.at, p.Repeats, false, 0, d.st.Active
+	e.Summary = fmt.Sprintf("still firing after %s: %s", short(d.st.Now.Sub(e.Since)), e.Summary)
 	p.Last = d.st.Now
 	d.out = append(d.out, e)
 }

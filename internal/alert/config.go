@@ -123,8 +123,13 @@ func (c Config) Validate() error {
 		name  string
 		value time.Duration
 	}{
-		{"max age", c.MaxAge}, {"cooldown", c.Cooldown}, {"hold", c.Hold}, {"fail timeout", c.FailTimeout},
-		{"no-traffic time", c.NoTraffic}, {"source-lost time", c.SourceLost}, {"latency limit", c.LatencyP95},
+		{"max age", c.MaxAge},
+		{"cooldown", c.Cooldown},
+		{"hold", c.Hold},
+		{"fail timeout", c.FailTimeout},
+		{"no-traffic time", c.NoTraffic},
+		{"source-lost time", c.SourceLost},
+		{"latency limit", c.LatencyP95},
 		{"499 limit", c.Count499Slower},
 	} {
 		check(d.value >= 0, "%s must not be negative", d.name)

@@ -124,7 +124,12 @@ func (d *Detector) look(v *view) {
 			d.releases[v.served] = strings.Clone(r)
 		}
 	}
-	v.failed = v.active != bluegreen.NoPool && v.rec.FailedOn(v.active)
+	if v.active == bluegreen.NoPool {
+		return
+	}
+	tries := v.rec.Attempts
+	// Where the log names no pool for the first of two attempts, it was the active.
+	v.failed = v.rec.FailedOn(v.active) || len(tries) > 1 && tries[0].Pool == bluegreen.NoPool && tries[0].Failed()
 }
 
 // Tick lets time pass without a record: deferred posts and reminders, the end of
@@ -221,41 +226,33 @@ func (d *Detector) notice(summary, cause string) {
 // [Inactive].
 func (d *Detector) Phase(t Type) Phase {
 	s := &d.st
-	firing := false
+	firing, p := false, Inactive
 	switch t {
-	case NoTraffic:
-		return phaseOf(!s.Silent.IsZero())
-	case SourceLost:
-		return phaseOf(s.Lost.Firing)
 	case ErrorRate:
-		return d.known(s.Rate.phase())
+		p = s.Rate.phase()
 	case Degraded:
-		return d.known(s.Degraded.phase())
+		p = s.Degraded.phase()
 	case Latency:
-		return d.known(s.Latency.phase())
+		p = s.Latency.phase()
 	case AllDown:
 		firing = s.Down.Firing
 	case Failover:
 		firing = s.Fail.Firing
 	case Flapping:
 		firing = s.Flap.Firing
+	case NoTraffic:
+		firing = !s.Silent.IsZero()
+	case SourceLost:
+		firing = s.Lost.Firing
 	case Switch, Upkeep, Notice:
 		return Inactive
 	}
-	return d.known(phaseOf(firing))
-}
-
-func phaseOf(firing bool) Phase { //nolint:revive // the state of an alert, not a switch of behaviour
+	// Missing traffic and a missing log are what is known when nothing else is.
+	if s.Unknown && t != NoTraffic && t != SourceLost {
+		return Unknown
+	}
 	if firing {
 		return Fires
-	}
-	return Inactive
-}
-
-// known is p, unless nothing is known at present.
-func (d *Detector) known(p Phase) Phase {
-	if d.st.Unknown {
-		return Unknown
 	}
 	return p
 }

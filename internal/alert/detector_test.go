@@ -73,8 +73,15 @@ func TestDetector(t *testing.T) {
 		{"left out without a failure", nil, func(s *sim) { s.ok(50).send(45, rec(green, 200)) }, []string{"failover firing"}},
 		{"left out too briefly", nil, func(s *sim) { s.ok(50).send(40, rec(green, 200)).ok(20) }, nil},
 		{"client went away", nil, func(s *sim) {
-			s.ok(50).send(100, logstream.Record{Status: 499, Attempts: []logstream.Attempt{{Pool: blue}}})
+			for range 20 {
+				s.ok(1).send(19, logstream.Record{Status: 499, Attempts: []logstream.Attempt{{Pool: blue}}})
+			}
 		}, nil},
+		{"A11 nobody waits for an answer", nil, func(s *sim) {
+			s.ok(50).send(100, logstream.Record{Status: 499, Attempts: []logstream.Attempt{{Pool: blue}}})
+			s.ok(10).send(1, logstream.Record{Status: 499, Attempts: []logstream.Attempt{{Pool: blue}}})
+			s.flow(6 * time.Minute)
+		}, []string{"degraded firing", "degraded resolved deferred"}},
 		{"not proxied", nil, func(s *sim) { s.ok(50).send(100, logstream.Record{Status: 500}) }, nil},
 		{
 			"no traffic", func(c *Config) { c.NoTraffic = time.Minute }, func(s *sim) { s.ok(10).idle(time.Hour).ok(1) },
@@ -101,7 +108,7 @@ func TestRateAroundThreshold(t *testing.T) {
 	s := newSim(t, func(c *Config) { c.Cooldown = 0 })
 	s.step = 200 * time.Millisecond
 	for i := range 50 {
-		s.every(45+10*(i%2), 200, rec(blue, 500))
+		s.every(36+14*(i%2), 200, rec(blue, 500)) // 2.5 and 2 %
 	}
 	span := s.now.Sub(start())
 	if got, limit := len(s.said()), 2*int(span/(60*time.Second)); got > limit {

@@ -20,7 +20,10 @@ func (d *Detector) observeRate(v *view, m mark) {
 	r := &d.st.Rate
 	bad := m.counted()
 	if bad {
-		d.rateNotes.add(v.rec, v.served, !r.Firing && d.ring.all.counted == 1)
+		if !r.Firing && d.ring.all.counted == 1 {
+			d.rateNotes.clear()
+		}
+		d.rateNotes.add(v.rec, v.served)
 		r.On, r.Why = failedOn(v)
 	} else if !r.Firing && d.ring.all.counted < d.rateLimits.bad {
 		r.Over = 0
@@ -58,9 +61,13 @@ func (d *Detector) escalates(in reading) bool {
 // one that failed, not the answer of the pool that saved it.
 func failedOn(v *view) (bluegreen.Pool, failure) {
 	pool := v.served
-	for _, a := range v.rec.Attempts {
-		if a.Failed() {
-			pool = a.Pool
+	last := len(v.rec.Attempts) - 1
+	for i, a := range v.rec.Attempts {
+		if !a.Failed() {
+			continue
+		}
+		if pool = a.Pool; pool == bluegreen.NoPool && i < last {
+			pool = v.active // the proxy tries it first
 		}
 	}
 	return pool, failureOf(v.rec, pool)

@@ -25,7 +25,7 @@ const (
 	AllDown    Type = "all_down"    // no pool answers
 	Switch     Type = "switch"      // traffic was moved on purpose
 	Flapping   Type = "flapping"    // the serving pool keeps changing
-	Degraded   Type = "degraded"    // requests fail on a pool and are saved by another
+	Degraded   Type = "degraded"    // requests fail on a pool and are saved by another, or nobody waits for it
 	Latency    Type = "latency"     // answers take too long
 	NoTraffic  Type = "no_traffic"  // no request for longer than allowed
 	SourceLost Type = "source_lost" // the log cannot be read: nothing is known

@@ -118,10 +118,10 @@ func (n *note) restore(s *Sample) {
 // episode, and why the last one failed.
 type notes struct{ first, last note }
 
-// add notes a bad request. fresh says that it begins a new episode.
-func (n *notes) add(rec *logstream.Record, served bluegreen.Pool, fresh bool) {
+// add notes a bad request. It is the first of its episode unless one is noted.
+func (n *notes) add(rec *logstream.Record, served bluegreen.Pool) {
 	n.last.keep(rec, served)
-	if fresh || !n.first.set {
+	if !n.first.set {
 		n.first.copyFrom(&n.last)
 	}
 }
@@ -147,13 +147,14 @@ const (
 	noLive    failure = -2
 )
 
-// failureOf finds the last failed attempt on pool, or else the final status.
+// failureOf finds the last failed attempt on pool, or on one that is not known, or
+// else the final status.
 func failureOf(rec *logstream.Record, pool bluegreen.Pool) failure {
 	if rec.NoUpstream {
 		return noLive
 	}
 	for _, a := range slices.Backward(rec.Attempts) {
-		if a.Pool == pool && a.Failed() {
+		if (a.Pool == pool || a.Pool == bluegreen.NoPool) && a.Failed() {
 			return failure(a.Status)
 		}
 	}
@@ -195,13 +196,13 @@ func short(d time.Duration) string {
 	if text == "" || text[len(text)-1] != 'm' {
 		return d.Round(time.Second).String()
 	}
-	if cut := strings.TrimSuffix(text, "h0m"); cut != text {
-		return cut + "h"
+	if hours, whole := strings.CutSuffix(text, "h0m"); whole {
+		return hours + "h"
 	}
 	return text
 }
 
-// otherThan names the pool that is not active, for a command.
+// moveAway is the command that takes traffic off a pool.
 func moveAway(pool bluegreen.Pool) string {
 	if pool == bluegreen.NoPool {
 		return "bgctl status"

@@ -128,7 +128,10 @@ func (d *Detector) silentRun() int {
 
 func (d *Detector) noteFailure(v *view) {
 	f := &d.st.Fail
-	d.failNotes.add(v.rec, v.served, !f.Firing && d.st.Now.Sub(f.FailedAt) > d.quiet())
+	if !f.Firing && d.st.Now.Sub(f.FailedAt) > d.quiet() {
+		d.failNotes.clear()
+	}
+	d.failNotes.add(v.rec, v.served)
 	f.Why = failureOf(v.rec, v.active)
 	f.FailedAt, f.Healthy = d.st.Now, 0
 }

@@ -57,6 +57,7 @@ func (d *Detector) settleFlapping() {
 	e.Since, e.Pool, e.Flips = f.Since, d.st.Serving, f.Count
 	e.Release = d.releases[e.Pool]
 	e.Summary = fmt.Sprintf("stable on %s for %s; it flapped %d× in %s", e.Pool, short(flapQuiet), f.Count, short(last.Sub(f.Since)))
+	e.Cause = "no change of the serving pool for " + short(flapQuiet)
 	e.Command = "bgctl status"
 	*f = flapState{}
 	d.announce(e)

@@ -119,3 +119,15 @@ func (s *sim) last(typ Type, status Status) Event {
 	s.t.Fatalf("no event %s %s in %v", typ, status, s.said())
 	return Event{}
 }
+
+// first returns the first event of its kind that was posted.
+func (s *sim) first(typ Type, status Status) Event {
+	s.t.Helper()
+	for _, ev := range s.all {
+		if ev.Type == typ && ev.Status == status && ev.Muted == "" {
+			return ev
+		}
+	}
+	s.t.Fatalf("no event %s %s in %v", typ, status, s.said())
+	return Event{}
+}

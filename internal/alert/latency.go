@@ -127,11 +127,12 @@ func timed(rec *logstream.Record) bool {
 
 func (d *Detector) observeLatency(v *view, at time.Time) {
 	s, l := &d.st.Latency, &d.lat
-	if !timed(v.rec) || v.served == bluegreen.NoPool || v.active != bluegreen.NoPool && v.served != v.active {
+	pool := d.st.Active // confirmed: a line of an old worker does not end the window
+	if !timed(v.rec) || v.served == bluegreen.NoPool || pool != bluegreen.NoPool && v.served != pool {
 		return
 	}
-	if v.served != s.Pool {
-		d.latencyPool(v.served)
+	if pool != s.Pool {
+		d.latencyPool(pool)
 	}
 	nanos := at.UnixNano()
 	for d.cfg.MaxAge > 0 && l.n > 0 && nanos-l.times[l.head] > int64(d.cfg.MaxAge) {
@@ -159,7 +160,7 @@ func (d *Detector) latencyPool(pool bluegreen.Pool) {
 	s, l := &d.st.Latency, &d.lat
 	if s.Firing {
 		e := d.latencyEvent(Resolved, Good)
-		e.Summary = "latency of " + s.Pool.String() + " no longer matters: " + pool.String() + " answers"
+		e.Summary = "latency of " + s.Pool.String() + " no longer matters: " + pool.String() + " is active"
 		d.announce(e)
 	}
 	s.level, s.Pool, s.Block = level{}, pool, 0
@@ -217,7 +218,10 @@ func (d *Detector) latencyEvent(status Status, severity Severity) Event {
 	if l.base > 0 {
 		e.Cause = fmt.Sprintf("%.1f times the usual %s", float64(p95)/float64(max(l.base, 1)), short(l.base))
 	}
-	numbers := fmt.Sprintf("95 %% of the last %d requests on %s take up to %s", l.n, s.Pool, short(p95))
+	numbers := fmt.Sprintf("95 %% of the last %d requests take up to %s", l.n, short(p95))
+	if s.Pool != bluegreen.NoPool {
+		numbers = fmt.Sprintf("95 %% of the last %d requests on %s take up to %s", l.n, s.Pool, short(p95))
+	}
 	e.Command = "bgctl status"
 	if status == Resolved {
 		e.Summary = "latency is back: " + numbers + ", after " + short(d.st.Now.Sub(s.Since))

@@ -111,7 +111,8 @@ func (d *Detector) boundMaintenance() {
 		}
 		e := d.event(Upkeep, Info, Note)
 		e.Since = m.Since
-		e.Summary = fmt.Sprintf("maintenance until %s UTC: %s muted, evaluation goes on", m.Until.UTC().Format("2006-01-02 15:04"), what)
+		e.Summary = fmt.Sprintf("maintenance until %s UTC: %s muted, evaluation goes on", m.Until.UTC().Format("2006-01-02 15:04:05"), what)
+		e.Cause = "maintenance was begun on purpose"
 		e.Command = "bgctl maintenance off"
 		d.say(e)
 	}

@@ -59,6 +59,7 @@ func (d *Detector) tickSource() {
 		e := d.event(SourceLost, Resolved, Good)
 		e.Since = l.Since
 		e.Summary = "the access log is read again after " + short(d.st.Now.Sub(l.Since))
+		e.Cause = "it was lost because: " + l.Why
 		e.Command = "bgctl status"
 		*l = lostState{}
 		d.announce(e)
@@ -111,6 +112,7 @@ func (d *Detector) endSilence() {
 	e := d.event(NoTraffic, Resolved, Good)
 	e.Since = s.Silent
 	e.Summary = "requests arrive again after " + short(s.Now.Sub(s.Silent))
+	e.Cause = "traffic is back"
 	e.Command = "bgctl status"
 	s.Silent = time.Time{}
 	d.announce(e)

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -80,11 +81,7 @@ func (l *latency) save(s *latencyState) {
 	if !l.on {
 		return
 	}
-	usual := make(map[string][]time.Duration, len(s.Usual))
-	for pool, list := range s.Usual {
-		usual[pool] = list
-	}
-	s.Usual = usual
+	s.Usual = maps.Clone(s.Usual)
 	s.Took, s.Times = make([]time.Duration, l.n), make([]int64, l.n)
 	for i := range l.n {
 		s.Took[i], s.Times[i] = l.took[l.at(i)], l.times[l.at(i)]
@@ -148,11 +145,7 @@ func (d *Detector) restoreLatency(took []time.Duration, times []int64) {
 		*s = latencyState{}
 		return
 	}
-	usual := make(map[string][]time.Duration, len(s.Usual))
-	for pool, list := range s.Usual {
-		usual[pool] = list
-	}
-	s.Usual = usual
+	s.Usual = maps.Clone(s.Usual)
 	d.lat.judge(d.latencyLimit())
 	for i := range min(len(took), len(times)) {
 		d.lat.add(times[i], took[i])

@@ -3,6 +3,7 @@ package alert
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func statusText(n int) string {
 	if n == 0 {
 		return "-"
 	}
-	return fmt.Sprint(n)
+	return strconv.Itoa(n)
 }
 
 // ownFormat is a line of the stack's proxy.
@@ -134,7 +135,7 @@ func syntheticLogs() map[string][]byte {
 		"a03-around-the-threshold": func(s *script) {
 			s.step = 100 * time.Millisecond
 			for i := range 50 {
-				s.every(45+10*(i%2), 200, 500)
+				s.every(36+14*(i%2), 200, 500) // 2.5 and 2 %
 			}
 		},
 		"a04-traffic-stops": func(s *script) { s.ok(100).send(10, blue, 500) },
@@ -204,6 +205,13 @@ func syntheticLogs() map[string][]byte {
 			s.ok(100).every(8, 200, 500, 200).ok(300)
 		},
 		"b04-slower-than-usual": slower,
+		"b06-slow": func(s *script) {
+			s.ok(150)
+			s.took = 800 * time.Millisecond
+			s.ok(30)
+			s.took = 4 * time.Millisecond
+			s.ok(1600)
+		},
 		"b05-flapping": func(s *script) {
 			for range 4 {
 				s.ok(200).outage(4)
