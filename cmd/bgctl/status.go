@@ -28,6 +28,7 @@ type statusJSON struct {
 	Cut     string               `json:"unfinished,omitempty"`
 	Last    *bluegreen.Operation `json:"last,omitempty"`
 	Error   string               `json:"error,omitempty"`
+	watched
 }
 
 // containerJSON is one container.
@@ -75,6 +76,7 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 		return err
 	}
 	s := a.summary(t, &d)
+	s.watched = readWatched(ctx, t, &d)
 	if f.json {
 		err = writeJSON(a.out, s)
 	} else {
@@ -204,4 +206,5 @@ func notes(w io.Writer, s *statusJSON) {
 	if s.Cut != "" {
 		fmt.Fprintf(w, "\n%s; the next command settles it\n", clean(s.Cut))
 	}
+	s.notes(w)
 }

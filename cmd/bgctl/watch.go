@@ -33,7 +33,7 @@ func newWatchCommand(a *app) *cobra.Command {
 		Long: "Watch the access log, detect, and tell Slack. This is the process of the service\n" +
 			"alert_watcher. It reads its settings from the environment: ERROR_RATE_THRESHOLD,\n" +
 			"WINDOW_SIZE, ALERT_COOLDOWN_SEC, ERROR_CLASSES, MAINTENANCE_MODE,\n" +
-			"SLACK_WEBHOOK_URL or SLACK_WEBHOOK_URL_FILE, ALERT_WEBHOOK_URL.",
+			"SLACK_WEBHOOK_URL or SLACK_WEBHOOK_URL_FILE, ALERT_WEBHOOK_URL or ALERT_WEBHOOK_URL_FILE.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := useRoots(); err != nil {
 				return err

@@ -25,6 +25,12 @@ type Watcher struct {
 	client *compose.Client
 }
 
+// WatcherFile is [Watcher.File] of a container that an observation has found.
+func (s *Stack) WatcherFile(ctx context.Context, id, name string) ([]byte, error) {
+	w := Watcher{Container: compose.Container{ID: id}, client: s.Client}
+	return w.File(ctx, name)
+}
+
 // Watcher finds the watcher; the running one where there are several.
 func (s *Stack) Watcher(ctx context.Context) (*Watcher, error) {
 	containers, err := s.Client.Containers(ctx, s.Project)

@@ -114,25 +114,33 @@ func (q *Queue) restore(st fileState) {
 	q.gate, q.throttle = st.Gate, st.Gate
 }
 
-// Put queues the message of ev and wakes the worker. It is on disk before it is
-// sent, at the latest with the next [Queue.Flush]. A muted event is reported and
-// not queued; an event that was delivered or superseded before is ignored.
-func (q *Queue) Put(ev alert.Event) {
+// Put queues the messages of events, in their order and all at once: of several of
+// one type only the newest is sent. It wakes the worker. A message is on disk before
+// it is sent, at the latest with the next [Queue.Flush]. A muted event is reported
+// and not queued; one that was delivered or superseded before is ignored.
+func (q *Queue) Put(events ...alert.Event) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range events {
+		q.put(bounded(events[i]))
+	}
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *Queue) put(ev alert.Event) {
 	if ev.Muted != "" {
-		q.mu.Lock()
-		defer q.mu.Unlock()
 		q.report(&ev, alert.Delivery{State: alert.Muted, Reason: ev.Muted})
 		return
 	}
-	ev = bounded(ev)
+	if q.known(&ev) {
+		return
+	}
 	e := &entry{Key: keyOf(&ev), Event: ev, Queued: time.Now(), Merged: 1}
 	if ev.Status == alert.Firing {
 		e.FirstFired = ev.Time
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.known(&ev) {
-		return
 	}
 	superseded := q.place(e)
 	dropped := q.trim()
@@ -144,10 +152,6 @@ func (q *Queue) Put(ev alert.Event) {
 	q.report(&ev, alert.Delivery{State: alert.Queued})
 	for _, d := range dropped {
 		q.report(&d.Event, alert.Delivery{State: alert.Dropped, Reason: "the queue is full"})
-	}
-	select {
-	case q.wake <- struct{}{}:
-	default:
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 type Health struct {
 	Status      string           `json:"status"` // ok, unhealthy
 	Reasons     []string         `json:"reasons,omitempty"`
+	Version     string           `json:"version,omitempty"`
+	Project     string           `json:"project,omitempty"`
 	LastRecord  time.Time        `json:"last_record,omitzero"`
 	Maintenance *Maintenance     `json:"maintenance,omitempty"`
 	Window      alert.Window     `json:"window"`
@@ -29,7 +31,7 @@ type Health struct {
 func (w *watcher) health() Health {
 	w.mu.Lock()
 	h := Health{
-		Status: "ok", LastRecord: w.last, Maintenance: w.maintenance,
+		Status: "ok", Version: w.cfg.Version, Project: w.cfg.Project, LastRecord: w.last, Maintenance: w.maintenance,
 		Window: w.cfg.Detector.Window(), Log: w.counts, Alerts: w.alerts(),
 	}
 	w.mu.Unlock()

@@ -3,7 +3,9 @@ package watch
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,24 +100,41 @@ func TestParseMode(t *testing.T) {
 	}
 }
 
-// muting returns a change of the configuration whose detector mutes as it is told,
-// and the maintenances it was told.
-func muting(b **bench, told *[]Maintenance) func(*Config) {
-	return func(c *Config) {
-		c.SetMaintenance = func(m Maintenance) []alert.Event {
-			(*b).det.muted = !m.Until.IsZero()
-			*told = append(*told, m)
-			return nil
-		}
+// orders are the maintenances that a detector was told.
+type orders struct {
+	mu   sync.Mutex
+	list []Maintenance
+}
+
+func (o *orders) all() []Maintenance {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.list)
+}
+
+// muted reports whether the last order was to mute.
+func (o *orders) muted() bool {
+	list := o.all()
+	return len(list) > 0 && !list[len(list)-1].Until.IsZero()
+}
+
+// muting returns a change of the configuration whose detector mutes as it is told.
+func (o *orders) muting(c *Config) {
+	det := c.Detector.(keeper[fakeDetector]).Detector.(*fakeDetector)
+	c.SetMaintenance = func(m Maintenance) []alert.Event {
+		det.muted = !m.Until.IsZero()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.list = append(o.list, m)
+		return nil
 	}
 }
 
 func TestRun_MaintenanceFileTogglesAtRunTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		var b *bench
-		var told []Maintenance
-		b = start(t, dir, muting(&b, &told))
+		var o orders
+		b := start(t, dir, o.muting)
 		synctest.Wait()
 		m := Maintenance{Until: time.Now().Add(10 * time.Minute), Scope: alert.ScopeAll, By: "jo@web-1", Reason: "disk swap"}
 		if err := WriteMaintenance(dir, m); err != nil {
@@ -138,7 +157,7 @@ func TestRun_MaintenanceFileTogglesAtRunTime(t *testing.T) {
 				t.Errorf("%q said %d times", text, n)
 			}
 		}
-		if len(told) != 2 || told[0].Scope != alert.ScopeAll || !told[1].Until.IsZero() {
+		if told := o.all(); len(told) != 2 || told[0].Scope != alert.ScopeAll || !told[1].Until.IsZero() {
 			t.Errorf("the detector was told %+v", told)
 		}
 	})
@@ -147,34 +166,33 @@ func TestRun_MaintenanceFileTogglesAtRunTime(t *testing.T) {
 func TestRun_MaintenanceModeIsBoundedAcrossRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		run := func(mode string, for_ time.Duration) (muted []bool, told []Maintenance) {
-			var b *bench
-			set := muting(&b, &told)
-			b = start(t, dir, func(c *Config) { set(c); c.MaintenanceMode = mode })
-			for end := time.Now().Add(for_); time.Now().Before(end); {
+		run := func(mode string, lasts time.Duration) (muted []bool, told []Maintenance) {
+			var o orders
+			b := start(t, dir, func(c *Config) { o.muting(c); c.MaintenanceMode = mode })
+			for end := time.Now().Add(lasts); time.Now().Before(end); {
 				time.Sleep(5 * time.Minute)
 				synctest.Wait()
-				muted = append(muted, b.det.muted)
+				muted = append(muted, o.muted())
 			}
 			if err := b.stop(); err != nil {
 				t.Error(err)
 			}
-			return muted, told
+			return muted, o.all()
 		}
 		if muted, _ := run("true", 30*time.Minute); !muted[0] || !muted[5] {
 			t.Errorf("first half hour: %v", muted)
 		}
-		muted, told := run("true", time.Hour) // the clock goes on where it stood
+		muted, told := run("true", 35*time.Minute) // the clock goes on where it stood
 		if len(told) != 1 || !told[0].Until.IsZero() || muted[len(muted)-1] {
 			t.Errorf("second run: muted %v, told %+v", muted, told)
 		}
-		if _, told := run("true", time.Hour); len(told) != 0 {
+		if _, told := run("true", 5*time.Minute); len(told) != 0 {
 			t.Errorf("a third start with the old value began it again: %+v", told)
 		}
-		if _, told := run("20m", time.Hour); len(told) != 2 {
+		if _, told := run("20m", 25*time.Minute); len(told) != 2 {
 			t.Errorf("a new value is a new maintenance: %+v", told)
 		}
-		if _, told := run("false", time.Hour); len(told) != 0 {
+		if _, told := run("false", 5*time.Minute); len(told) != 0 {
 			t.Errorf("off: %+v", told)
 		}
 		if muted, _ := run("true", 5*time.Minute); !muted[0] {
@@ -186,22 +204,18 @@ func TestRun_MaintenanceModeIsBoundedAcrossRestarts(t *testing.T) {
 func TestRun_MaintenanceOffEndsThatOfTheEnvironment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		var b *bench
-		var told []Maintenance
-		set := muting(&b, &told)
-		b = start(t, dir, func(c *Config) { set(c); c.MaintenanceMode = "true" })
+		var o orders
+		start(t, dir, func(c *Config) { o.muting(c); c.MaintenanceMode = "true" })
 		time.Sleep(10 * time.Second)
-		synctest.Wait()
-		if !b.det.muted {
+		if !o.muted() {
 			t.Fatal("MAINTENANCE_MODE does not mute")
 		}
 		if err := EndMaintenance(dir, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Second)
-		synctest.Wait()
-		if b.det.muted || len(told) != 2 {
-			t.Errorf("still muted; told %+v", told)
+		if o.muted() || len(o.all()) != 2 {
+			t.Errorf("still muted; told %+v", o.all())
 		}
 	})
 }

@@ -81,9 +81,9 @@ func (s *saver) step() {
 	}
 	for i := range events {
 		s.w.history.add(&events[i])
-		for _, q := range queues {
-			q.Put(events[i])
-		}
+	}
+	for _, q := range queues {
+		q.Put(events...)
 	}
 	s.w.history.sync()
 }

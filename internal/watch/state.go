@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"bgctl/internal/alert"
-	"bgctl/internal/slack"
 )
 
 const stateVersion = 1
@@ -122,7 +121,7 @@ func (w *watcher) save() {
 func (w *watcher) write(st *State) {
 	data, err := json.Marshal(st)
 	if err == nil {
-		err = slack.WriteFileAtomic(filepath.Join(w.cfg.StateDir, StateFile), data)
+		err = w.cfg.writeFile(filepath.Join(w.cfg.StateDir, StateFile), data)
 	}
 	if err != nil {
 		w.mu.Lock()

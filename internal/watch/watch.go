@@ -102,7 +102,8 @@ type Config struct {
 	// MaintenanceMode is the value of the variable of that name: see [ParseMode].
 	MaintenanceMode string
 
-	started func(*watcher) // tests reach the running watcher
+	started   func(*watcher)                       // tests reach the running watcher
+	writeFile func(path string, data []byte) error // tests play a disk; nil: the real one
 }
 
 // Names of the files in the state directory.
@@ -153,6 +154,9 @@ type watcher struct {
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Out == nil {
 		cfg.Out = io.Discard
+	}
+	if cfg.writeFile == nil {
+		cfg.writeFile = slack.WriteFileAtomic
 	}
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return fmt.Errorf("create state directory: %w", err)
