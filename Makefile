@@ -14,7 +14,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-switch: build ## Measure what moving traffic costs: flag file, reload, rec
 
 soak-watch: build ## Measure what the watcher uses: idle, at 5,000 requests/s, over 10 million lines
 	BGCTL_BIN="$$PWD/bin/bgctl" go test -tags soak -count=1 -timeout 20m -run TestSoakWatch -v ./cmd/bgctl
+
+bench-logs: build ## Measure reading logs, beside wc, grep, zcat, GoAccess, jq and Python
+	scripts/bench-logs.sh
 
 clean: ## Remove what was built in the tree
 	rm -rf bin dist

@@ -3,6 +3,7 @@ package backtest
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,14 +30,19 @@ type Setting struct {
 	Alerts   int      `json:"alerts"`   // error-rate alerts that fired
 	Messages int      `json:"messages"` // messages posted, of all types
 	Firing   float64  `json:"firing_minutes"`
-	Missed   int      `json:"missed"`        // incidents during which nothing fired
-	False    int      `json:"false"`         // error-rate alerts outside of every incident
+	Missed   int      `json:"missed"`        // incidents during which nothing began to fire
+	False    int      `json:"false"`         // error-rate alerts that began outside of every incident
 	Delay    *float64 `json:"delay_seconds"` // median from the first failed request to firing; null: no incident seen
 	DelayMax *float64 `json:"delay_max_seconds"`
 }
 
-// grace is how long after an incident's last failure an alert still belongs to it.
-const grace = time.Minute
+const (
+	// grace is how long after an incident's last failure an alert still belongs to it.
+	grace = time.Minute
+	// fresh is how long an alert has told something to those it was sent to: one
+	// that fires for hours says nothing of the incident that begins meanwhile.
+	fresh = 5 * time.Minute
+)
 
 // score judges a player by the incidents.
 func score(p *player, incidents []Incident, end time.Time) Setting {
@@ -72,17 +78,24 @@ func score(p *player, incidents []Incident, end time.Time) Setting {
 	return s
 }
 
+// belongs reports whether the alert began during the incident.
 func (s span) belongs(in Incident) bool {
-	return !s.from.After(in.End.Add(grace)) && !s.to.Before(in.Start)
+	return !s.from.Before(in.Start) && !s.from.After(in.End.Add(grace))
+}
+
+// warns reports whether whom the alert was sent to knows of the incident.
+func (s span) warns(in Incident) bool {
+	before := s.from.Before(in.Start) && in.Start.Sub(s.from) <= fresh && !s.to.Before(in.Start)
+	return before || s.belongs(in)
 }
 
 // delay is the time until something fired: the error rate, a failover or all down.
-// It is zero when one of them was firing already.
+// It is zero when one of them had just begun to.
 func (in Incident) delay(spans []span) (time.Duration, bool) {
 	least, seen := time.Duration(0), false
 	for _, s := range spans {
 		tells := s.typ == alert.ErrorRate || s.typ == alert.Failover || s.typ == alert.AllDown
-		if !tells || !s.belongs(in) {
+		if !tells || !s.warns(in) {
 			continue
 		}
 		if d := max(s.from.Sub(in.Start), 0); !seen || d < least {
@@ -99,18 +112,19 @@ func compare(a, b Setting, base alert.Config) int {
 	return cmp.Or(
 		cmp.Compare(a.Missed, b.Missed),
 		cmp.Compare(a.False, b.False),
-		cmp.Compare(value(a.Delay), value(b.Delay)),
-		cmp.Compare(value(a.DelayMax), value(b.DelayMax)),
+		cmp.Compare(seconds(a.Delay), seconds(b.Delay)),
+		cmp.Compare(seconds(a.DelayMax), seconds(b.DelayMax)),
 		cmp.Compare(a.Messages, b.Messages),
 		cmp.Compare(a.far(base), b.far(base)),
 	)
 }
 
-func value(f *float64) float64 {
+// seconds rounds a delay up: less than a second makes no difference to anybody.
+func seconds(f *float64) float64 {
 	if f == nil {
 		return 0
 	}
-	return *f
+	return math.Ceil(*f)
 }
 
 // far is how much a setting differs from what is configured, in no unit.
@@ -169,8 +183,11 @@ func (s *Sweep) reason() string {
 			wolf++
 		}
 	}
-	if missed+wolf > 0 {
-		fmt.Fprintf(&b, "; of the %d settings %d miss more and %d raise more false alerts", len(s.Settings), missed, wolf)
+	if missed > 0 {
+		fmt.Fprintf(&b, "; %d of the %d settings miss more", missed, len(s.Settings))
+	}
+	if wolf > 0 {
+		fmt.Fprintf(&b, "; %d of the %d raise more false alerts", wolf, len(s.Settings))
 	}
 	return b.String()
 }
@@ -192,6 +209,8 @@ func secs(s float64) string { return short(time.Duration(s * float64(time.Second
 // short rounds a duration for people.
 func short(d time.Duration) string {
 	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	case d < time.Hour:

@@ -61,9 +61,10 @@ func (d *Decoder) attempts(rec *Record) {
 		d.assumeAttempt(rec)
 		return
 	}
-	addr, status, took := d.text(fieldUpstreamAddr), d.text(fieldUpstreamStatus), d.text(fieldUpstreamTime)
-	if len(status) == 3 && addr != "" && strings.IndexByte(addr, ' ') < 0 && strings.IndexByte(took, ' ') < 0 {
-		d.add(rec, d.room(1), Attempt{Addr: dash(addr), Status: parseStatus(status), Duration: parseDuration(took)})
+	f := &d.fields
+	addr, status, took := f.raw(fieldUpstreamAddr), f.raw(fieldUpstreamStatus), f.raw(fieldUpstreamTime)
+	if code := parseStatus(status); code != 0 && addr != "" && strings.IndexByte(addr, ' ') < 0 && strings.IndexByte(took, ' ') < 0 {
+		d.add(rec, d.room(1), Attempt{Addr: dash(addr), Status: code, Duration: parseDuration(took)})
 		return
 	}
 	addrs, statuses, times := newList(addr), newList(status), newList(took)

@@ -223,41 +223,58 @@ func showLine(line string) string {
 	return b.String()
 }
 
-// text returns the decoded value of a field, "" when it is not there.
-func (d *Decoder) text(x field) string {
-	if d.fields.coded>>x&1 == 0 {
-		return d.fields.raw(x)
+// decodeFields replaces the values that have to be decoded. Most that are marked
+// only hold text above ASCII, which may stay where it is.
+func (d *Decoder) decodeFields() {
+	f := &d.fields
+	for x := range fieldCount {
+		if f.coded>>x&1 == 0 {
+			continue
+		}
+		if raw := f.raw(x); strings.IndexByte(raw, '\\') < 0 && utf8.ValidString(raw) {
+			f.coded &^= 1 << x
+		}
 	}
-	return d.decoded(d.fields.raw(x))
-}
-
-func (d *Decoder) decoded(raw string) string {
-	if strings.IndexByte(raw, '\\') < 0 && utf8.ValidString(raw) {
-		return raw
+	if f.coded == 0 {
+		return
 	}
-	if d.kind == kindJSON {
-		d.scratch = decode(d.scratch[:0], raw)
-	} else {
-		d.scratch = decodeText(d.scratch[:0], raw)
+	text := d.scratch[:0]
+	places := f.at
+	for x := range fieldCount {
+		from := len(text)
+		switch raw := f.raw(x); {
+		case f.coded>>x&1 == 0:
+			text = append(text, raw...)
+		case d.kind == kindJSON:
+			text = decode(text, raw)
+		default:
+			text = decodeText(text, raw)
+		}
+		places[x] = place{uint32(from), uint32(len(text))} //nolint:gosec // a few times MaxLine at most
 	}
-	return d.texts.text(d.scratch)
+	f.line, f.at, f.coded = d.texts.text(text), places, 0
+	d.scratch, d.stale = text[:0], true
 }
 
 func (d *Decoder) build(rec *Record) {
+	f := &d.fields
+	if f.coded != 0 {
+		d.decodeFields()
+	}
 	rec.Time = d.stamp()
-	rec.RemoteAddr = d.text(fieldRemoteAddr)
-	rec.Status = parseStatus(d.text(fieldStatus))
-	rec.Duration = parseDuration(d.text(fieldRequestTime))
-	rec.BytesSent = parseCount(d.text(fieldBytesSent))
-	rec.Served = parsePool(d.text(fieldPool))
-	rec.Active = parsePool(d.text(fieldActive))
-	rec.Release = dash(d.text(fieldRelease))
-	rec.RequestID = dash(d.text(fieldRequestID))
-	rec.Group = dash(d.text(fieldUpstreamPool))
-	if d.fields.has(fieldRequest) {
-		rec.Method, rec.Path = splitRequest(d.text(fieldRequest))
+	rec.RemoteAddr = f.raw(fieldRemoteAddr)
+	rec.Status = parseStatus(f.raw(fieldStatus))
+	rec.Duration = parseDuration(f.raw(fieldRequestTime))
+	rec.BytesSent = parseCount(f.raw(fieldBytesSent))
+	rec.Served = parsePool(f.raw(fieldPool))
+	rec.Active = parsePool(f.raw(fieldActive))
+	rec.Release = dash(f.raw(fieldRelease))
+	rec.RequestID = dash(f.raw(fieldRequestID))
+	rec.Group = dash(f.raw(fieldUpstreamPool))
+	if f.has(fieldRequest) {
+		rec.Method, rec.Path = splitRequest(f.raw(fieldRequest))
 	} else {
-		rec.Method, rec.Path = dash(d.text(fieldMethod)), dash(d.text(fieldURI))
+		rec.Method, rec.Path = dash(f.raw(fieldMethod)), dash(f.raw(fieldURI))
 	}
 	rec.NoUpstream, rec.Attempts = false, nil
 	d.attempts(rec)
@@ -265,10 +282,14 @@ func (d *Decoder) build(rec *Record) {
 
 // stamp prefers $msec: time_local has whole seconds only.
 func (d *Decoder) stamp() time.Time {
-	if t := d.clock.read(d.text(fieldMsec)); !t.IsZero() {
+	text := d.fields.raw(fieldMsec)
+	if ms, ok := parseMillis(text); ok {
+		return time.UnixMilli(ms).UTC()
+	}
+	if t := d.clock.read(text); !t.IsZero() {
 		return t
 	}
-	return d.clock.read(d.text(fieldTime))
+	return d.clock.read(d.fields.raw(fieldTime))
 }
 
 // splitRequest cuts "GET /x HTTP/1.1". A request line that is not one (a TLS

@@ -105,6 +105,27 @@ func (f Format) rules() map[string]rule {
 	return out
 }
 
+// Keys returns what the keys of a JSON log stand for: the name of the field, and a
+// rank by which the least wins when one line has several keys of a field.
+func (f Format) Keys() map[string]Key {
+	out := map[string]Key{}
+	for key, r := range f.rules() {
+		for _, set := range keySets() {
+			if set.field == r.field {
+				out[key] = Key{Field: set.name, Rank: int(r.rank), Foreign: r.foreign}
+			}
+		}
+	}
+	return out
+}
+
+// Key is what a key of a JSON log stands for.
+type Key struct {
+	Field   string
+	Rank    int
+	Foreign bool // not a key of the proxy's own log_format
+}
+
 // rule is what a key stands for.
 type rule struct {
 	field   field

@@ -39,7 +39,7 @@ type keySet struct {
 func keySets() []keySet {
 	return []keySet{
 		{fieldMsec, "time", []string{"msec"}},
-		{fieldTime, "", []string{
+		{fieldTime, "local_time", []string{
 			"time_local", "time_iso8601", "@timestamp", "timestamp", "time", "ts", "datetime", "date",
 		}},
 		{fieldRemoteAddr, "remote_addr", []string{
@@ -89,16 +89,14 @@ func keySets() []keySet {
 func fieldNames() []string {
 	var out []string
 	for _, set := range keySets() {
-		if set.name != "" {
-			out = append(out, set.name)
-		}
+		out = append(out, set.name)
 	}
 	return out
 }
 
 func fieldNamed(name string) (field, bool) {
 	for _, set := range keySets() {
-		if set.name == name && name != "" {
+		if set.name == name {
 			return set.field, true
 		}
 	}

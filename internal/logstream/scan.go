@@ -52,7 +52,7 @@ func (s *scanner) object(depth int) bool {
 	}
 	prefix := len(s.path)
 	for {
-		if !s.key(prefix) {
+		if !s.key(depth) {
 			return false
 		}
 		if !s.member(depth) {
@@ -71,12 +71,12 @@ func (s *scanner) object(depth int) bool {
 }
 
 // key scans a key with its colon and appends it to the path.
-func (s *scanner) key(prefix int) bool {
+func (s *scanner) key(depth int) bool {
 	start, coded, ok := s.str()
 	if !ok {
 		return false
 	}
-	if prefix > 0 {
+	if depth > 1 {
 		s.path = append(s.path, '.')
 	}
 	if raw := s.data[start : s.pos-1]; coded {
