@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -83,12 +84,13 @@ func (d *fakeDetector) Restore(s fakeDetector) { d.Seq, d.Firing, d.Seen = s.Seq
 
 // fakeReceiver records what is sent to it.
 type fakeReceiver struct {
+	name string // slack, when empty
 	mu   sync.Mutex
 	out  slack.Outcome
 	sent []slack.Item
 }
 
-func (r *fakeReceiver) Name() string { return "slack" }
+func (r *fakeReceiver) Name() string { return cmp.Or(r.name, "slack") }
 
 func (r *fakeReceiver) Send(_ context.Context, item slack.Item) slack.Outcome {
 	r.mu.Lock()

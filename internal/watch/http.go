@@ -39,7 +39,7 @@ func (w *watcher) health() Health {
 			h.Reasons = append(h.Reasons, "log source lost: "+err.Error())
 		}
 	}
-	for _, q := range w.queues {
+	for _, q := range w.queues() {
 		qh := q.Health()
 		h.Receivers = append(h.Receivers, qh)
 		if qh.Broken != "" {

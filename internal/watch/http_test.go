@@ -103,7 +103,7 @@ func TestHealth_TurnsRedWithABrokenWebhook(t *testing.T) {
 		defer cancel()
 		go q.Run(ctx)
 		det := &fakeDetector{}
-		w := &watcher{cfg: Config{Detector: Keep(det, det.State, det.Restore)}, queues: []*slack.Queue{q}}
+		w := &watcher{cfg: Config{Detector: Keep(det, det.State, det.Restore)}, receivers: []*receiver{{queue: q}}}
 		w.metrics = newMetrics(w)
 		answer := func() (int, string) {
 			rec := httptest.NewRecorder()

@@ -130,7 +130,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	send(count, "log_lines_total", lines, float64(counts.Bad), "result", "bad")
 	send(count, "log_lines_total", lines, float64(counts.TooLong), "result", "too_long")
 	send(count, "log_truncations_total", "Times the log was cut under the reader.", float64(counts.Truncated))
-	for _, q := range c.w.queues {
+	for _, q := range c.w.queues() {
 		h := q.Health()
 		broken := 0.0
 		if h.Broken != "" {

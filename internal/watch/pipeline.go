@@ -53,7 +53,7 @@ func (w *watcher) catchUp(newest time.Time) {
 	if now.Sub(w.catchingUp) > catchUpMax {
 		return
 	}
-	for _, q := range w.queues {
+	for _, q := range w.heldQueues() {
 		q.Hold(now.Add(catchUpHold))
 	}
 }
@@ -111,7 +111,7 @@ func (w *watcher) emit(events []alert.Event) {
 		}
 		w.metrics.event(&ev)
 		w.out.alert(ev)
-		for _, q := range w.queues {
+		for _, q := range w.heldQueues() {
 			q.Put(ev)
 		}
 		w.history.add(ev)

@@ -99,6 +99,8 @@ type Config struct {
 	SetMaintenance func(until time.Time) []alert.Event
 	// MaintenanceMode mutes from the start until the process ends.
 	MaintenanceMode bool
+
+	started func(*watcher) // tests reach the running watcher
 }
 
 // Names of the files in the state directory.
@@ -125,9 +127,9 @@ type watcher struct {
 	out     *output
 	metrics *metrics
 	history *history
-	queues  []*slack.Queue
 
 	mu          sync.Mutex
+	receivers   []*receiver // may change while the watcher runs: see attach
 	firing      map[alert.Type]alert.Event
 	cursor      any // position behind the last batch in work
 	counts      logstream.Counts
@@ -158,34 +160,16 @@ func Run(ctx context.Context, cfg Config) error {
 	w.metrics = newMetrics(w)
 	w.history = openHistory(filepath.Join(cfg.StateDir, HistoryFile), w.out.notice)
 	w.restore()
-	w.openQueues()
+	if cfg.started != nil {
+		cfg.started(w)
+	}
 	return w.run(ctx)
-}
-
-func (w *watcher) openQueues() {
-	for _, r := range w.cfg.Receivers {
-		w.queues = append(w.queues, slack.OpenQueue(slack.QueueConfig{
-			Receiver: r,
-			Path:     filepath.Join(w.cfg.StateDir, "queue-"+r.Name()+".json"),
-			Meta:     slack.Meta{Host: w.cfg.Host, Project: w.cfg.Project},
-			Report: func(d alert.Delivery) {
-				w.metrics.deliveries.WithLabelValues(d.Receiver, string(d.State)).Inc()
-				w.out.delivery(d)
-			},
-			Notice: w.out.notice,
-		}))
-	}
-	if len(w.queues) == 0 {
-		w.out.notice("no webhook configured: alerts appear on standard output only")
-	}
 }
 
 func (w *watcher) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	for _, q := range w.queues {
-		wg.Go(func() { q.Run(ctx) })
-	}
+	w.attachAll(ctx)
 	wg.Go(func() { w.tickLoop(ctx) })
 	if w.cfg.Listener != nil {
 		wg.Go(func() { w.serve(ctx) })
@@ -197,6 +181,7 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 	cancel()
 	wg.Wait()
+	w.detach("")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.save()
