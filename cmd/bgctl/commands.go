@@ -20,7 +20,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newSwitchCommand(a), newChaosCommand(a), newHealCommand(a), newLogsCommand(a),
 		newWatchCommand(a), newInitCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
-		newStandInCommand(a), newExitCodesTopic(a),
+		newStandInCommand(a), newDrillCommand(a), newExitCodesTopic(a),
 	)
 }
 

@@ -69,6 +69,24 @@ func judged(name, bar, measured string, ok bool) Judgement {
 // skipped returns a judgement that could not be made.
 func skipped(name, why string) Judgement { return Judgement{Name: name, Verdict: Skip, Why: why} }
 
+// Ears is whether there is a watcher to hear.
+type Ears string
+
+// The ears.
+const (
+	Deaf     Ears = "down"   // there is a watcher and it does not run
+	Hearing  Ears = "up"     // it runs
+	NoneHere Ears = "absent" // the project has no watcher: alerts are not judged
+)
+
+// unheard judges what only a running watcher can tell.
+func (e Ears) unheard(name, bar string) Judgement {
+	if e == NoneHere {
+		return skipped(name, "this project has no watcher")
+	}
+	return judged(name, bar, "no running watcher", false)
+}
+
 // Options are what the operator asked for.
 type Options struct {
 	Phases   []Phase // empty: all

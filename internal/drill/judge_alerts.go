@@ -15,8 +15,7 @@ type BurstFacts struct {
 	Failed  int    // requests of the drill that failed until the event
 	Total   int    // failed requests sent
 	Fired   *Told
-	Watched bool
-	Healed  bool
+	Ears    Ears
 	Need    int     // failed requests the window's settings imply
 	Rate    float64 // of the window after the good traffic that followed; negative: not known
 	Clear   float64 // rate at and below which the alert is on its way to resolve
@@ -34,8 +33,8 @@ func JudgeBurst(f *BurstFacts) []Judgement {
 	bar := fmt.Sprintf("by %d failed requests (+%d)", f.Need, burstMargin)
 	var out []Judgement
 	switch {
-	case !f.Watched:
-		return []Judgement{judged(fires, bar, fmt.Sprintf("no running watcher; %d failed", f.Total), false)}
+	case f.Ears != Hearing:
+		return []Judgement{f.Ears.unheard(fires, bar)}
 	case f.Fired == nil:
 		return []Judgement{judged(fires, bar, fmt.Sprintf("never, %d failed", f.Total), false)}
 	default:
@@ -65,7 +64,7 @@ func JudgeBurst(f *BurstFacts) []Judgement {
 
 // AlertFacts is what the alerts are judged by.
 type AlertFacts struct {
-	Watched   bool
+	Ears      Ears
 	Expected  []Expectation
 	Told      []Told
 	Receivers []string // whose reports count
@@ -84,8 +83,8 @@ func (e Expectation) String() string { return string(e.Type) + " " + string(e.St
 
 // JudgeAlerts compares the alerts with what was expected and with what was received.
 func JudgeAlerts(f *AlertFacts) []Judgement {
-	if !f.Watched {
-		return []Judgement{judged("alerts as expected", list(f.Expected), "no running watcher", len(f.Expected) == 0)}
+	if f.Ears != Hearing {
+		return []Judgement{f.Ears.unheard("alerts as expected", list(f.Expected))}
 	}
 	out := []Judgement{judgeExpected(f)}
 	if len(f.Receivers) == 0 {

@@ -83,8 +83,8 @@ type FailoverFacts struct {
 	Broken   time.Time // when the fault was asked for
 	Done     time.Time // when the engine had done it; zero: never
 	HealedAt time.Time // when heal had returned; zero: it failed
-	Watched  bool      // there is a running watcher to judge
-	Fired    *Told     // nil: the watcher told no failover
+	Ears     Ears
+	Fired    *Told // nil: the watcher told no failover
 	Resolved *Told
 	Receiver string // whose acceptance counts, "" when nobody receives
 }
@@ -168,8 +168,8 @@ func judgeLost(f *FailoverFacts) []Judgement {
 func judgeTold(f *FailoverFacts, b bars, times *Timings) []Judgement {
 	const detected, accepted = "the watcher tells it", "the receiver has the alert"
 	switch {
-	case !f.Watched:
-		return []Judgement{judged(detected, "within "+ms(b.detect), "no running watcher", false), judged(accepted, "within "+ms(b.alert), "no running watcher", false)}
+	case f.Ears != Hearing:
+		return []Judgement{f.Ears.unheard(detected, "within "+ms(b.detect)), f.Ears.unheard(accepted, "within "+ms(b.alert))}
 	case f.Fired == nil && f.Mode == bluegreen.FaultSlow:
 		return []Judgement{skipped(detected, "a slow pool is no failover")}
 	case f.Fired == nil:
@@ -211,8 +211,8 @@ func judgeRecovery(f *FailoverFacts, b bars, times *Timings) []Judgement {
 	out := []Judgement{within(name, b.recover, at.Sub(f.HealedAt), &times.Recovery)}
 	const resolved = "the watcher tells the recovery"
 	switch {
-	case !f.Watched:
-		return append(out, judged(resolved, "within "+ms(b.resolved), "no running watcher", false))
+	case f.Ears != Hearing:
+		return append(out, f.Ears.unheard(resolved, "within "+ms(b.resolved)))
 	case f.Fired == nil:
 		return append(out, skipped(resolved, "no failover was told"))
 	case f.Resolved == nil:
