@@ -65,6 +65,7 @@ func JudgeBurst(f *BurstFacts) []Judgement {
 // AlertFacts is what the alerts are judged by.
 type AlertFacts struct {
 	Ears      Ears
+	Began     time.Time // of the drill
 	Expected  []Expectation
 	Told      []Told
 	Receivers []string // whose reports count
@@ -129,11 +130,10 @@ func judgeExpected(f *AlertFacts) Judgement {
 		}
 		ids[ev.ID] = true
 		key := Expectation{ev.Type, ev.Status}
-		if open[key] > 0 {
+		switch old := ev.Status == alert.Resolved && ev.Since.Before(f.Began); {
+		case open[key] > 0 && !old:
 			open[key]--
-			continue
-		}
-		if !extra(ev) {
+		case !old && !extra(ev):
 			wrong = append(wrong, ev.ID+" ("+key.String()+") was not expected")
 		}
 	}

@@ -81,7 +81,7 @@ func (r *Runner) checkAlerts(ctx context.Context) error {
 		r.tape.Wait(ctx, limit, done)
 	}
 	f := AlertFacts{
-		Ears: r.ears, Expected: r.expected, Told: r.tape.Told(), Receivers: receivers, StandIn: r.report.Alerts.StandIn,
+		Ears: r.ears, Began: r.report.Started, Expected: r.expected, Told: r.tape.Told(), Receivers: receivers, StandIn: r.report.Alerts.StandIn,
 	}
 	if r.outpost != nil && f.StandIn {
 		f.Messages = r.outpost.Messages()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,8 +24,13 @@ const (
 // burst makes requests fail until the error rate fires, then lets good ones follow.
 func (r *Runner) burst(ctx context.Context) error {
 	f := BurstFacts{
-		Ears: r.ears, Need: errorsNeeded(&r.settings.Alert), Rate: -1,
+		Ears: r.ears, Need: r.needed(ctx), Rate: -1,
 		Clear: r.settings.Alert.ThresholdPercent / 2, Hold: r.settings.Alert.Hold, Waited: r.opts.Wait,
+	}
+	r.expect(alert.ErrorRate, alert.Firing)
+	if r.ears != Hearing { // errors that nobody hears would prove nothing
+		r.judge(JudgeBurst(&f)...)
+		return nil
 	}
 	why, err := r.burstSkip(ctx)
 	if err != nil {
@@ -42,15 +46,25 @@ func (r *Runner) burst(ctx context.Context) error {
 	return nil
 }
 
+// needed is how many failed requests make the error rate fire, by what stands in the
+// watcher's window now.
+func (r *Runner) needed(ctx context.Context) int {
+	c := &r.settings.Alert
+	if h, err := r.watcherHealth(ctx); err == nil {
+		return errorsNeeded(c, h.Window.N)
+	}
+	return max(errorsNeeded(c, 0), errorsNeeded(c, c.Window))
+}
+
 // burstSkip says why there can be no burst, "" when there can.
 func (r *Runner) burstSkip(ctx context.Context) (string, error) {
 	if told := first(r.tape.Told(), alert.ErrorRate, alert.Firing, time.Time{}); told != nil {
-		r.expect(alert.ErrorRate, alert.Firing)
 		return fmt.Sprintf("it fired in the %s phase already (%s)", Failover, told.Event.ID), nil
 	}
 	if h, err := r.watcherHealth(ctx); err == nil {
 		for i := range h.Alerts {
 			if ev := &h.Alerts[i]; ev.Type == alert.ErrorRate {
+				r.unexpect(alert.ErrorRate)
 				return fmt.Sprintf("it has been firing since %s; it resolves after %s of good traffic",
 					ev.Since.Local().Format("15:04:05"), r.settings.Alert.Hold), nil
 			}
@@ -63,6 +77,7 @@ func (r *Runner) burstSkip(ctx context.Context) (string, error) {
 	if err != nil || ok {
 		return "", err
 	}
+	r.unexpect(alert.ErrorRate)
 	return "the application has no /chaos to make it answer 500; with ERROR_CLASSES=4xx,5xx a --path that it answers 404 does", nil
 }
 
@@ -94,7 +109,6 @@ func (r *Runner) obeys(ctx context.Context) (bool, error) {
 // burn is the burst itself.
 func (r *Runner) burn(ctx context.Context, f *BurstFacts) error {
 	begin := r.deps.Now()
-	r.expect(alert.ErrorRate, alert.Firing)
 	broken := !r.fourHundreds()
 	if broken {
 		r.say("make %s answer errors", r.plan.Active)
@@ -126,11 +140,7 @@ func (r *Runner) shoot(ctx context.Context, f *BurstFacts, begin time.Time) erro
 		f.Fired = first(told, alert.ErrorRate, alert.Firing, begin)
 		return f.Fired != nil
 	}
-	if r.ears == Hearing {
-		r.tape.Wait(ctx, patience, fired)
-	} else if err := sleep(ctx, min(r.opts.Duration, patience)); err != nil {
-		return errors.Join(err, t.stop())
-	}
+	r.tape.Wait(ctx, patience, fired)
 	if err := t.stop(); err != nil {
 		return err
 	}
@@ -159,7 +169,7 @@ func (r *Runner) countBurst(ctx context.Context, f *BurstFacts) error {
 	}
 	if f.Total == 0 {
 		f.Skipped = fmt.Sprintf("%s was told to fail and did not: it ignores POST /chaos/start", r.plan.Active)
-		r.expected = slices.DeleteFunc(r.expected, func(e Expectation) bool { return e.Type == alert.ErrorRate })
+		r.unexpect(alert.ErrorRate)
 	}
 	return ctx.Err()
 }
@@ -177,7 +187,7 @@ func (r *Runner) flush(ctx context.Context, f *BurstFacts) error {
 	if err := t.stop(); err != nil {
 		return err
 	}
-	if r.ears != Hearing || f.Fired == nil {
+	if f.Fired == nil {
 		return ctx.Err()
 	}
 	if r.opts.Wait {

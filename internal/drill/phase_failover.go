@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bgctl/internal/alert"
@@ -49,7 +50,7 @@ func (r *Runner) receiver() string {
 // breakAndHeal is the failover while traffic runs.
 func (r *Runner) breakAndHeal(ctx context.Context, f *FailoverFacts) error {
 	r.say("traffic")
-	if err := sleep(ctx, warmUp); err != nil {
+	if err := errors.Join(sleep(ctx, warmUp), r.calm(ctx)); err != nil {
 		return err
 	}
 	r.say("%s %s", f.Mode, f.Active)
@@ -66,12 +67,27 @@ func (r *Runner) breakAndHeal(ctx context.Context, f *FailoverFacts) error {
 		return err
 	}
 	r.say("heal %s", f.Active)
+	f.Heal = r.deps.Now()
 	if err := r.heal(ctx, f.Active); err != nil {
 		return err
 	}
 	f.HealedAt = r.deps.Now()
 	r.spans = append(r.spans, Span{f.Broken, f.HealedAt})
 	return r.awaitRecovery(ctx, f)
+}
+
+// calm lets a failover from before the drill resolve, which takes traffic: as long as
+// it fires there is no second one to be told.
+func (r *Runner) calm(ctx context.Context) error {
+	h, err := r.watcherHealth(ctx)
+	if err != nil || !slices.ContainsFunc(h.Alerts, func(e alert.Event) bool { return e.Type == alert.Failover }) {
+		return ctx.Err()
+	}
+	r.say("an earlier failover still fires; wait for its end")
+	r.tape.Wait(ctx, barsFor(&r.settings, &r.opts).resolved+grace, func(told []Told) bool {
+		return first(told, alert.Failover, alert.Resolved, time.Time{}) != nil
+	})
+	return ctx.Err()
 }
 
 // awaitFailover waits for the other pool, the watcher and the receiver, and at least
@@ -102,7 +118,7 @@ func (r *Runner) awaitRecovery(ctx context.Context, f *FailoverFacts) error {
 	b := barsFor(&r.settings, &r.opts)
 	r.say("wait for %s", f.Active)
 	_, err := until(ctx, b.recover+grace, func() bool {
-		return !answered(r.shotsOf(Failover), f.Active, f.HealedAt).IsZero()
+		return !answered(r.shotsOf(Failover), f.Active, f.Heal).IsZero()
 	})
 	if err != nil || f.Fired == nil {
 		return err
@@ -128,6 +144,11 @@ func (r *Runner) expect(t alert.Type, s alert.Status) {
 	if r.ears != NoneHere {
 		r.expected = append(r.expected, Expectation{t, s})
 	}
+}
+
+// unexpect takes back what turned out not to be possible.
+func (r *Runner) unexpect(t alert.Type) {
+	r.expected = slices.DeleteFunc(r.expected, func(e Expectation) bool { return e.Type == t })
 }
 
 // breakActive injects a fault into the active pool through the controller, so that

@@ -152,7 +152,7 @@ func (p *Plan) steps(s *Settings, o *Options) {
 		Failover: fmt.Sprintf("%s %s under the same traffic for at least %s, then heal it: no GET lost, %s answers, the watcher tells",
 			o.Mode, p.Active, o.Duration, p.Active.Other()),
 		Errors: fmt.Sprintf("make %s fail POST requests until the error rate fires (about %d of them at %g %% of %d), then heal it",
-			p.Active, errorsNeeded(&s.Alert), s.Alert.ThresholdPercent, s.Alert.Window),
+			p.Active, errorsNeeded(&s.Alert, s.Alert.Window), s.Alert.ThresholdPercent, s.Alert.Window),
 		Log:     "find every request of the drill in the access log, once",
 		Slack:   "compare the alerts with what the receiver accepted",
 		Restore: fmt.Sprintf("both pools healed and ready, %s active, nothing left behind", p.Active),

@@ -68,7 +68,7 @@ func (r *Report) figures(b *strings.Builder) {
 		{"failover (other pool answers)", t.Failover},
 		{"detection (watcher's event)", t.Detection},
 		{"alert (receiver's ok)", t.Alert},
-		{"recovery (heal's end to first answer)", t.Recovery},
+		{"recovery (heal to first answer)", t.Recovery},
 		{"recovery told after that answer", t.Resolved},
 	} {
 		if f.ms >= 0 {

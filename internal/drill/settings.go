@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"math"
 	"time"
 
 	"bgctl/internal/alert"
@@ -15,14 +14,19 @@ type Settings struct {
 	Project     string
 }
 
-// errorsNeeded is how many failed requests in a row make the error rate fire at
-// most, whatever good requests went before.
-func errorsNeeded(c *alert.Config) int {
+// errorsNeeded is how many failed requests in a row make the error rate fire at most,
+// when good ones stand in the window before them. Those in a full window leave it
+// one by one.
+func errorsNeeded(c *alert.Config, good int) int {
 	window := max(c.Window, 1)
-	over := int(math.Floor(c.ThresholdPercent*float64(window)/100)) + 1
-	need := max(over, min(max(c.MinErrors, 1), window))
-	// An empty window has to fill up first; failed requests do that as well.
-	return max(need, min(c.MinSamples, window))
+	good = min(max(good, 0), window)
+	for k := min(max(c.MinErrors, 1), window); k < window; k++ {
+		n := min(good+k, window)
+		if n >= min(c.MinSamples, window) && float64(100*k) > c.ThresholdPercent*float64(n) {
+			return k
+		}
+	}
+	return window
 }
 
 // stall is how long nginx may wait for a pool before it turns to the other one.
@@ -63,7 +67,7 @@ type bars struct {
 	first    time.Duration // to the first answer of the other pool
 	detect   time.Duration // to the watcher's event
 	alert    time.Duration // to the receiver's ok
-	recover  time.Duration // from heal's end to the first answer of the healed pool
+	recover  time.Duration // beyond heal's end, to the first answer of the healed pool
 	resolved time.Duration // from that answer to the watcher's recovery event
 }
 
