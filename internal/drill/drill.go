@@ -9,6 +9,7 @@ package drill
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,12 +126,7 @@ func (o Options) Normal() Options {
 
 // has reports whether a phase was asked for.
 func (o *Options) has(p Phase) bool {
-	for _, q := range o.Phases {
-		if p == q {
-			return true
-		}
-	}
-	return p == Restore || p == Health
+	return p == Restore || p == Health || slices.Contains(o.Phases, p)
 }
 
 // Shot is one request as its client saw it.

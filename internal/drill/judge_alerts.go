@@ -2,6 +2,7 @@ package drill
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -172,7 +173,7 @@ func judgeDelivered(f *AlertFacts, receiver string) Judgement {
 		posted++
 		_, n := t.sent(receiver)
 		switch {
-		case n == 1, n == 0 && t.merged(receiver) != "":
+		case n == 1, n == 0 && f.toldWith(t, receiver):
 			ok++
 		case n == 0:
 			wrong = append(wrong, t.Event.ID+" "+t.trouble(receiver))
@@ -183,6 +184,18 @@ func judgeDelivered(f *AlertFacts, receiver string) Judgement {
 	j := judged("posted alerts delivered to "+receiver, "once each", fmt.Sprintf("%d of %d", ok, posted), len(wrong) == 0)
 	j.Why = strings.Join(wrong, "; ")
 	return j
+}
+
+// toldWith reports whether another event's message, which was sent, told this one too.
+func (f *AlertFacts) toldWith(t *Told, receiver string) bool {
+	id := t.merged(receiver)
+	for i := range f.Told {
+		if other := &f.Told[i]; id != "" && other.Event.ID == id {
+			_, n := other.sent(receiver)
+			return n > 0 || other != t && f.toldWith(other, receiver)
+		}
+	}
+	return false
 }
 
 // judgeOrder judges that messages left in the order of their events.
@@ -248,7 +261,7 @@ func judgeMessages(f *AlertFacts) Judgement {
 			wrong = append(wrong, id+" did not arrive")
 		}
 	}
-	j := judged("messages received over HTTP", fmt.Sprintf("%d, each once", len(want)), fmt.Sprintf("%d", len(f.Messages)), len(wrong) == 0)
+	j := judged("messages received over HTTP", fmt.Sprintf("%d, each once", len(want)), strconv.Itoa(len(f.Messages)), len(wrong) == 0)
 	j.Why = strings.Join(wrong, "; ")
 	return j
 }

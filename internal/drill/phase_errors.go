@@ -195,7 +195,7 @@ func (r *Runner) flush(ctx context.Context, f *BurstFacts) error {
 	}
 	// The watcher reads a moment later than nginx writes.
 	var last atomic.Value
-	_, err := until(ctx, burstWait, func() bool {
+	err := until(ctx, burstWait, func() bool {
 		h, err := r.watcherHealth(ctx)
 		if err == nil {
 			last.Store(h.Window.Rate)

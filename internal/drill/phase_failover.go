@@ -95,7 +95,7 @@ func (r *Runner) calm(ctx context.Context) error {
 func (r *Runner) awaitFailover(ctx context.Context, f *FailoverFacts) error {
 	b := barsFor(&r.settings, &r.opts)
 	r.say("wait for %s", f.Active.Other())
-	_, err := until(ctx, b.first+grace, func() bool {
+	err := until(ctx, b.first+grace, func() bool {
 		return f.Mode == bluegreen.FaultSlow || !answered(r.shotsOf(Failover), f.Active.Other(), f.Broken).IsZero()
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *Runner) awaitFailover(ctx context.Context, f *FailoverFacts) error {
 func (r *Runner) awaitRecovery(ctx context.Context, f *FailoverFacts) error {
 	b := barsFor(&r.settings, &r.opts)
 	r.say("wait for %s", f.Active)
-	_, err := until(ctx, b.recover+grace, func() bool {
+	err := until(ctx, b.recover+grace, func() bool {
 		return !answered(r.shotsOf(Failover), f.Active, f.Heal).IsZero()
 	})
 	if err != nil || f.Fired == nil {

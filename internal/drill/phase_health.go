@@ -27,6 +27,7 @@ func (r *Runner) undoLeft(ctx context.Context) error {
 
 // health judges everything the rest depends on, and opens the ears of the drill.
 func (r *Runner) health(ctx context.Context) error {
+	r.say("containers, proxy, pools, watcher")
 	d, err := r.deps.Observe(ctx)
 	if err != nil {
 		return err

@@ -289,16 +289,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// until polls ok for at most limit.
-func until(ctx context.Context, limit time.Duration, ok func() bool) (bool, error) {
+// until polls ok for at most limit. That it never held is for the judgements to say.
+func until(ctx context.Context, limit time.Duration, ok func() bool) error {
 	const every = 20 * time.Millisecond
 	for waited := time.Duration(0); !ok(); waited += every {
 		if waited >= limit {
-			return false, nil
+			return nil
 		}
 		if err := sleep(ctx, every); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }

@@ -43,23 +43,28 @@ func TestRunner_FindsWhatIsWrong(t *testing.T) {
 		want   []string
 	}{
 		"the webhook refuses": {
-			func(w *world) { w.refuse = "HTTP 404 no_service" }, drill.Options{},
+			func(w *world) { w.refuse = "HTTP 404 no_service" },
+			drill.Options{},
 			[]string{"failover/the receiver has the alert", "slack/posted alerts delivered to slack"},
 		},
 		"requests are lost": {
-			func(w *world) { w.lose = true }, drill.Options{Phases: []drill.Phase{drill.Baseline}},
+			func(w *world) { w.lose = true },
+			drill.Options{Phases: []drill.Phase{drill.Baseline}},
 			[]string{"baseline/no request lost"},
 		},
 		"the log loses a line": {
-			func(w *world) { w.forget = true }, drill.Options{},
+			func(w *world) { w.forget = true },
+			drill.Options{},
 			[]string{"log/every request logged once"},
 		},
 		"a real webhook is demanded": {
-			func(*world) {}, drill.Options{Webhook: true, Phases: []drill.Phase{drill.Slack}},
+			func(*world) {},
+			drill.Options{Webhook: true, Phases: []drill.Phase{drill.Slack}},
 			[]string{"health/messages have a receiver", "slack/posted alerts delivered"},
 		},
 		"a sick pool, forced": {
-			func(w *world) { w.engine.Set("green", "exited", "") }, drill.Options{Force: true, Phases: []drill.Phase{drill.Baseline}},
+			func(w *world) { w.engine.Set("green", "exited", "") },
+			drill.Options{Force: true, Phases: []drill.Phase{drill.Baseline}},
 			[]string{"health/every container is ready", "restore/green is healed and ready"},
 		},
 	} {

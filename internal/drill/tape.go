@@ -71,6 +71,11 @@ func (t *Told) trouble(receiver string) string {
 			return string(d.State) + ": " + d.Reason
 		}
 	}
+	for i := len(t.Deliveries) - 1; i >= 0; i-- {
+		if d := &t.Deliveries[i]; d.Receiver == receiver {
+			return string(d.State) + ", not sent"
+		}
+	}
 	return "no report of a delivery"
 }
 

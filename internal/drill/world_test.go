@@ -147,14 +147,14 @@ func (w *world) load(ctx context.Context, cfg load.Config) (load.Report, error) 
 			return load.Report{}, nil
 		case <-time.After(every):
 		}
-		cfg.OnResult(w.request(cfg.Methods[i%len(cfg.Methods)], cfg.Path(), i))
+		cfg.OnResult(w.request(context.WithoutCancel(ctx), cfg.Methods[i%len(cfg.Methods)], cfg.Path()))
 	}
 	return load.Report{}, nil
 }
 
 // request answers one request and logs it.
-func (w *world) request(method, path string, i int) load.Result {
-	d, err := w.engine.Observe(context.Background())
+func (w *world) request(ctx context.Context, method, path string) load.Result {
+	d, err := w.engine.Observe(ctx)
 	if err != nil {
 		w.t.Error(err)
 	}
@@ -179,7 +179,7 @@ func (w *world) request(method, path string, i int) load.Result {
 		if method == "GET" {
 			attempt(d.Active().Other(), 200)
 		}
-	case w.lose && method == "GET" && i%10 == 0:
+	case w.lose && method == "GET" && len(w.records)%10 == 0:
 		attempt(d.Active(), 502)
 	default:
 		attempt(d.Active(), 200)
@@ -225,7 +225,7 @@ func (w *world) print(line map[string]any, v any) {
 
 // drill plans and runs a drill of the world.
 func (w *world) drill(ctx context.Context, o drill.Options, on func(drill.Progress)) (drill.Report, error) {
-	d, err := w.engine.Observe(context.Background())
+	d, err := w.engine.Observe(ctx)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -240,7 +240,7 @@ func (w *world) drill(ctx context.Context, o drill.Options, on func(drill.Progre
 // intact checks that the world is as before.
 func (w *world) intact() {
 	w.t.Helper()
-	d, err := w.engine.Observe(context.Background())
+	d, err := w.engine.Observe(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -125,7 +125,10 @@ func TestOutpost_DiesWithItsDrill(t *testing.T) {
 	}
 	_ = conn.Close() // kill -9 of the drill
 	select {
-	case <-ended:
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
 	case <-time.After(5 * time.Second):
 		t.Fatal("it outlives its drill")
 	}
@@ -152,7 +155,9 @@ func TestOutpost_ObservesWithoutTouchingAnything(t *testing.T) {
 	if err := c.End(t.Context()); err != nil {
 		t.Error(err)
 	}
-	<-ended
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestDial_SaysWhyThereIsNoOutpost(t *testing.T) {
