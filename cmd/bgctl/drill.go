@@ -61,7 +61,7 @@ func newDrillCommand(a *app) *cobra.Command {
 	fl.IntVar(&f.opts.Clients, "clients", 4, "keep-alive connections")
 	fl.DurationVar(&f.opts.Duration, "duration", 5*time.Second, "length of the baseline, and the least time of a fault")
 	fl.StringVar(&f.opts.Path, "path", "/", "`path` that GET and POST requests go to")
-	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "put everything back and give up after this time")
+	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "put everything back and give up after this time; --wait adds its own")
 	fl.BoolVar(&f.opts.Wait, "wait", false, "wait for alerts to resolve and for cooldowns to end: minutes")
 	fl.BoolVar(&f.opts.Webhook, "slack", false, "demand a real webhook")
 	return cmd
@@ -128,7 +128,11 @@ func (a *app) drill(ctx context.Context, f *drillFlags) error {
 	if err := a.confirmDrill(&plan, f); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	limit := f.timeout
+	if f.opts.Wait {
+		limit += settings.Alert.Hold + settings.Alert.Cooldown
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	view := newDrillView(a, &plan)
 	runner := drill.NewRunner(a.drillDeps(t, world), plan, settings, f.opts, drill.Traffic{URL: url, Token: strings.ToLower(rand.Text()[:12])})
@@ -147,6 +151,7 @@ func drillSettings(ctx context.Context, world *live.Deployment) (drill.Settings,
 	if s.Alert, err = alertConfig(func(name string) string { return watcher[name] }); err != nil {
 		return s, err
 	}
+	s.Maintenance = watcher["MAINTENANCE_MODE"] == "true"
 	nginx, err := world.Environment(ctx, bluegreen.RoleProxy)
 	if err != nil {
 		return s, err

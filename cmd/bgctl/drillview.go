@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,7 +112,7 @@ func (a *app) drillRuns(f bluegreen.Fault) bool {
 	if me := a.holder(); f.By.Host != me.Host {
 		return time.Now().Before(f.Until)
 	}
-	if syscall.Kill(f.By.PID, 0) != nil {
+	if errors.Is(syscall.Kill(f.By.PID, 0), syscall.ESRCH) {
 		return false
 	}
 	// The number may have been given to another process meanwhile.
@@ -118,5 +120,5 @@ func (a *app) drillRuns(f bluegreen.Fault) bool {
 	if err != nil {
 		return time.Now().Before(f.Until)
 	}
-	return strings.Contains(string(text), "drill")
+	return slices.Contains(strings.Split(string(text), "\x00"), "drill")
 }

@@ -215,8 +215,16 @@ func (r *Runner) awaitResolved(ctx context.Context, f *BurstFacts) error {
 	r.say("wait up to %s for the alert to resolve", limit.Round(time.Second))
 	t := r.start(ctx, load.Config{Methods: []string{http.MethodGet}, Rate: max(r.opts.Rate/3, 1)})
 	r.tape.Wait(ctx, limit, func(told []Told) bool {
-		f.Over = first(told, alert.ErrorRate, alert.Resolved, f.Fired.Seen)
-		return f.Over != nil && f.Over.Muted() == ""
+		for at := f.Fired.Seen; ; at = f.Over.Seen.Add(1) {
+			over := first(told, alert.ErrorRate, alert.Resolved, at)
+			if over == nil {
+				return false
+			}
+			// One that a cooldown mutes is told again when that has ended.
+			if f.Over = over; over.Muted() == "" || f.Fired.Muted() != "" {
+				return true
+			}
+		}
 	})
 	return errors.Join(ctx.Err(), t.stop())
 }

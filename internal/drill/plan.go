@@ -169,6 +169,9 @@ func (p *Plan) note(d *bluegreen.Deployment, s *Settings, o *Options) {
 	if s.Alert.Cooldown > 0 && !o.Wait {
 		p.Notes = append(p.Notes, fmt.Sprintf("a message within %s of the last one of its type is muted by the cooldown, which counts as correct", s.Alert.Cooldown))
 	}
+	if s.Maintenance {
+		p.Notes = append(p.Notes, "MAINTENANCE_MODE is on: messages about pools are muted, which counts as correct")
+	}
 	if d.Watcher == nil {
 		p.Notes = append(p.Notes, "this project has no watcher: alerts are not judged")
 	}

@@ -35,6 +35,7 @@ func TestPlanDrill(t *testing.T) {
 	}{
 		"healthy":         {change: func(*bluegreen.Deployment) {}, want: "kill blue under the same traffic"},
 		"one phase":       {change: func(*bluegreen.Deployment) {}, opts: Options{Phases: []Phase{Baseline}}, want: "3. restore"},
+		"maintenance":     {change: func(*bluegreen.Deployment) {}, want: "MAINTENANCE_MODE is on"},
 		"no watcher":      {change: func(d *bluegreen.Deployment) { d.Watcher = nil }, want: "alerts are not judged"},
 		"watcher stopped": {change: func(d *bluegreen.Deployment) { d.Watcher.State = "exited" }, err: bluegreen.ErrRefused, want: "the watcher is exited"},
 		"forced":          {change: func(d *bluegreen.Deployment) { d.Watcher.State = "exited" }, opts: Options{Force: true}, want: "forced: the watcher is exited"},
@@ -52,6 +53,7 @@ func TestPlanDrill(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, s := healthy(), settings()
+			s.Maintenance = name == "maintenance"
 			tt.change(&d)
 			if tt.running == nil {
 				tt.running = dead

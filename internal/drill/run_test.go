@@ -84,6 +84,29 @@ func TestRunner_FindsWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestRunner_WaitsForWhatACooldownHoldsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		begin := time.Now()
+		rep, err := w.drill(t.Context(), drill.Options{Wait: true}, nil)
+		if err != nil || rep.Result != drill.Passed {
+			t.Fatalf("%v\n%s", err, rep.String())
+		}
+		var ids []string
+		for _, m := range rep.Alerts.Received {
+			ids = append(ids, m.Text)
+		}
+		text := strings.Join(ids, "\n")
+		if !strings.Contains(text, "error rate back to") || !strings.Contains(text, "recovered: blue") {
+			t.Errorf("received:\n%s\n%s", text, rep.String())
+		}
+		if took := time.Since(begin); took < 5*time.Minute || took > 8*time.Minute {
+			t.Errorf("it took %s", took)
+		}
+		w.intact()
+	})
+}
+
 func TestRunner_SkipsWhatAnApplicationCannotDo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

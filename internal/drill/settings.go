@@ -11,7 +11,7 @@ import (
 type Settings struct {
 	Alert       alert.Config
 	ReadTimeout time.Duration // after which nginx gives up on a pool that hangs
-	Project     string
+	Maintenance bool          // MAINTENANCE_MODE: messages about pools are muted
 }
 
 // errorsNeeded is how many failed requests in a row make the error rate fire at most,
