@@ -14,7 +14,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs drill clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ up: build ## Bring the stack up
 
 down: build ## Take the stack down, its volumes too
 	bin/bgctl down --volumes
+
+drill: build ## Drill the stack that is up: break it on purpose, judge how it holds
+	bin/bgctl drill --yes
 
 test: ## Run everything: lint, unit tests with the race detector, e2e on the real engine
 	@MAKE="$(MAKE)" scripts/test.sh lint unit e2e

@@ -21,7 +21,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newWatchCommand(a), newEventsCommand(a), newMaintenanceCommand(a), newBacktestCommand(a),
 		newInitCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
-		newStandInCommand(a), newExitCodesTopic(a),
+		newStandInCommand(a), newDrillCommand(a), newExitCodesTopic(a),
 	)
 }
 

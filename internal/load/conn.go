@@ -26,7 +26,7 @@ type conn struct {
 
 // do sends one request and reads its answer whole.
 func (c *conn) do(ctx context.Context, method, body string) Result {
-	res := Result{Method: method, Start: time.Now()}
+	res := Result{Method: method, Path: c.target.path, Start: time.Now()}
 	res.Err = c.try(ctx, method, body, &res)
 	res.End = time.Now()
 	if res.Err != nil {

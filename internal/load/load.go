@@ -37,13 +37,15 @@ type Config struct {
 	Timeout  time.Duration // of one request; default 15 s
 	Fresh    bool          // a new connection for each request
 	Reach    Reach
-	OnResult func(Result) // called from the client's goroutine; must be quick
+	Path     func() string // path and query of the next request; nil: the URL's. Called from several goroutines
+	OnResult func(Result)  // called from the client's goroutine; must be quick
 }
 
 // Result is one request.
 type Result struct {
 	Client  int
 	Method  string
+	Path    string // path and query as sent
 	Status  int    // 0: no answer
 	Pool    string // X-App-Pool
 	Release string // X-Release-Id
@@ -140,6 +142,9 @@ func (g *generator) client(ctx context.Context, n int) Report {
 	defer c.close()
 	for i := 0; g.wait(ctx, n, i); i++ {
 		method := g.cfg.Methods[(n+i)%len(g.cfg.Methods)]
+		if g.cfg.Path != nil {
+			c.target.path = g.cfg.Path()
+		}
 		res := c.do(ctx, method, g.cfg.Body)
 		res.Client = n
 		if g.cfg.Fresh {

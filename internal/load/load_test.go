@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,6 +44,31 @@ func TestRun_CountsServerErrorsAsFailed(t *testing.T) {
 	rep, err := load.Run(t.Context(), load.Config{URL: srv.URL, Requests: 10})
 	if err != nil || rep.Failed != 10 || rep.ByStatus[502] != 10 {
 		t.Errorf("%s, %v", rep.String(), err)
+	}
+}
+
+func TestRun_GivesEachRequestItsPath(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]int{}
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[r.RequestURI]++
+	}))
+	defer srv.Close()
+	var n atomic.Int64
+	told := map[string]int{}
+	rep, err := load.Run(t.Context(), load.Config{
+		URL: srv.URL + "/ignored", Clients: 3, Requests: 60,
+		Path: func() string { return fmt.Sprintf("/p?n=%d", n.Add(1)) },
+		OnResult: func(r load.Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			told[r.Path]++
+		},
+	})
+	if err != nil || rep.OK != 60 || len(seen) != 60 || seen["/p?n=60"] != 1 || len(told) != 60 {
+		t.Errorf("%s, %d paths seen, %d told, %v", rep.String(), len(seen), len(told), err)
 	}
 }
 

@@ -181,6 +181,7 @@ func (w *watcher) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	w.attachAll(ctx)
 	wg.Go(func() { w.tickLoop(ctx) })
+	wg.Go(func() { w.followLease(ctx) })
 	wg.Go(func() { w.saver.run(ctx) })
 	if w.cfg.Listener != nil {
 		wg.Go(func() { w.serve(ctx) })
