@@ -21,6 +21,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newWatchCommand(a), newInitCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
 		newStandInCommand(a), newExitCodesTopic(a),
+		newDeployCommand(a), newRollbackCommand(a), newPromoteCommand(a), newRestartCommand(a), newHistoryCommand(a),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -230,10 +231,7 @@ func (r *run) steps(ctx context.Context, on func(Progress)) error {
 		p := Progress{Index: i, Total: len(r.plan.Steps), Step: step, State: StepWorking}
 		on(p)
 		r.detail = ""
-		r.tell = func(detail string) {
-			p.Detail, p.Elapsed = detail, r.Now().Sub(begin)
-			on(p)
-		}
+		r.tell = r.teller(p, on)
 		r.fail("before-" + string(step.Op))
 		err := r.phase(ctx, step)
 		if err == nil {
@@ -249,6 +247,19 @@ func (r *run) steps(ctx context.Context, on func(Progress)) error {
 		on(p)
 	}
 	return nil
+}
+
+// teller reports how far a step is. Steps on the engine report from several
+// goroutines, on is called by one at a time.
+func (r *run) teller(p Progress, on func(Progress)) func(string) {
+	var mu sync.Mutex
+	begin := r.Now()
+	return func(detail string) {
+		mu.Lock()
+		defer mu.Unlock()
+		p.Detail, p.Elapsed = detail, r.Now().Sub(begin)
+		on(p)
+	}
 }
 
 // fail gives a test the chance to kill the process here.
