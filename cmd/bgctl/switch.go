@@ -121,7 +121,9 @@ func (a *app) act(ctx context.Context, act *action) error {
 	if act.receipt {
 		meter = a.meter(t, &d)
 	}
-	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, a.progress())
+	steps := a.steps()
+	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, steps.update)
+	steps.clear()
 	return a.finish(&outcome, err, &act.flags)
 }
 

@@ -227,6 +227,8 @@ func (r *run) newIsReady(ctx context.Context, pool Pool) (final bool, err error)
 			return true, fmt.Errorf("%s crashes again and again (%d restarts, exit code %d)", c.Name, c.Restarts, c.ExitCode)
 		case c.State == "exited" || c.State == "dead":
 			return true, fmt.Errorf("%s exited with code %d", c.Name, c.ExitCode)
+		case c.Health == "unhealthy" && c.Restarts > 0:
+			return true, fmt.Errorf("%s ends by itself (%d restarts)", c.Name, c.Restarts)
 		case c.Health == "unhealthy":
 			return true, fmt.Errorf("%s is unhealthy", c.Name)
 		case !c.Ready():

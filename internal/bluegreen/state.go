@@ -147,6 +147,11 @@ const (
 	Unknown    Condition = "unknown"   // the proxy runs and does not answer
 )
 
+// Conditions returns every condition.
+func Conditions() []Condition {
+	return []Condition{OK, Degraded, FailedOver, Switching, Draining, Baking, Down, Unknown}
+}
+
 // Condition derives the state in one word.
 func (d *Deployment) Condition() Condition {
 	switch {
