@@ -232,8 +232,8 @@ func (r *run) steps(ctx context.Context, on func(Progress)) error {
 		on(p)
 		r.detail = ""
 		r.tell = r.teller(p, on)
-		r.fail("before-" + string(step.Op))
 		err := r.phase(ctx, step)
+		r.fail("before-" + string(step.Op))
 		if err == nil {
 			err = r.step(ctx, step)
 		}

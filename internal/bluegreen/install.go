@@ -18,6 +18,9 @@ const (
 	crashes = 3
 	// takeBackLimit bounds putting the old release back, beyond the wait until it is ready.
 	takeBackLimit = 2 * time.Minute
+	// backTimeout bounds the wait for an old release that was put back: it may not
+	// have been ready before either.
+	backTimeout = 45 * time.Second
 )
 
 // phase writes to the journal which step of a deploy begins, before it does.

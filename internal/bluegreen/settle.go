@@ -174,7 +174,9 @@ func (r *run) restore(ctx context.Context, op *Operation) error {
 			r.warn("the old image could not be kept in .env: " + err.Error())
 		}
 	}
-	if err := r.waitReady(ctx, op.To); err != nil {
+	back, stop := context.WithTimeout(ctx, backTimeout)
+	defer stop()
+	if err := r.waitReady(back, op.To); err != nil {
 		// It may not have been ready before either; users do not depend on it.
 		r.warn(fmt.Sprintf("%s is back in %s, but not ready: %v", op.Before, op.To, err))
 	}
