@@ -34,7 +34,7 @@ func newReleases(t *testing.T, s *stack) releases {
 	for tag, text := range map[string]string{
 		"v2":   "LABEL release=v2",
 		"v3":   "LABEL release=v3",
-		"dies": `CMD ["no-such-command"]`,
+		"dies": `CMD ["demo-app","--no-such-flag"]`,
 		"sick": `HEALTHCHECK --interval=1s --timeout=1s --start-period=1s --retries=2 CMD ["/bgctl","healthcheck","http://127.0.0.1:1/"]`,
 		// Healthy by its own word, but nothing listens where nginx asks.
 		"deaf": "HEALTHCHECK NONE\n" + `CMD ["slack-standin"]`,
@@ -225,7 +225,7 @@ func deployNoImage(t *testing.T, s *stack) {
 // Intent: a release that does not become ready leaves traffic where it is, explains
 // itself, and gives its place back to the one before it; users notice nothing.
 func deployNeverReady(t *testing.T, s *stack, r releases) {
-	for tag, says := range map[string]string{"dies": "no-such-command", "sick": "connection refused", "deaf": "did not become ready"} {
+	for tag, says := range map[string]string{"dies": "no-such-flag", "sick": "connection refused", "deaf": "did not become ready"} {
 		t.Run(tag, func(t *testing.T) {
 			active := s.active(t)
 			image, release := s.holds(t, other(active))

@@ -257,7 +257,8 @@ func ReleaseOf(image string) string {
 
 // ParseImage refuses what cannot be the reference of an image.
 func ParseImage(s string) (string, error) {
-	if s == "" || strings.HasPrefix(s, "-") || !referenceRE.MatchString(s) || strings.ToLower(repository(s)) != repository(s) {
+	repo := repository(s)
+	if strings.HasPrefix(s, "-") || !referenceRE.MatchString(s) || strings.ToLower(repo) != repo || strings.HasSuffix(repo, ":") {
 		return "", fmt.Errorf("%q is no image: want something like registry.example/shop:1.5.0", s)
 	}
 	return s, nil
