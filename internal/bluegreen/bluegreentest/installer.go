@@ -120,3 +120,17 @@ func (g *Gauge) Watch(context.Context, *bluegreen.Deployment, bluegreen.Pool) fu
 		return g.verdict, nil
 	}
 }
+
+// Address gives a pool's container an address on the project's network.
+func (e *Engine) Address(id, addr string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, pool := range bluegreen.Pools() {
+		ps := e.d.Pool(pool)
+		for i := range ps.Containers {
+			if ps.Containers[i].ID == id {
+				ps.Containers[i].Addrs = []string{addr}
+			}
+		}
+	}
+}
