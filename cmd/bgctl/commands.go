@@ -22,6 +22,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
 		newStandInCommand(a), newExitCodesTopic(a),
 		newDeployCommand(a), newRollbackCommand(a), newPromoteCommand(a), newRestartCommand(a), newHistoryCommand(a),
+		newTopCommand(a), newConfigCommand(a),
 	)
 }
 

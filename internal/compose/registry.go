@@ -1,4 +1,4 @@
-package main
+package compose
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 // dockerHub is the key of Docker's own registry in the client's configuration.
 const dockerHub = "https://index.docker.io/v1/"
 
-// registryAuth returns the credentials that `docker login` has stored for an
-// image's registry, as the engine wants them; "" when there are none. They may
-// come out of a credential helper.
-func (a *app) registryAuth(ref string) (string, error) {
+// RegistryAuth returns the credentials that `docker login` has stored in a client's
+// configuration directory for an image's registry, as the engine wants them; ""
+// when there are none. They may come out of a credential helper.
+func RegistryAuth(configDir, ref string) (string, error) {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return "", err
@@ -24,9 +24,9 @@ func (a *app) registryAuth(ref string) (string, error) {
 	if host == "docker.io" {
 		host = dockerHub
 	}
-	file, err := config.Load(a.configDir())
+	file, err := config.Load(configDir)
 	if err != nil {
-		return "", fmt.Errorf("read %s/config.json: %w", a.configDir(), err)
+		return "", fmt.Errorf("read %s/config.json: %w", configDir, err)
 	}
 	auth, err := file.GetAuthConfig(host)
 	if err != nil {
