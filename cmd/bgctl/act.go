@@ -2,18 +2,12 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/sanitize"
@@ -61,28 +55,6 @@ func (a *app) confirm(plan *bluegreen.Plan, f *actFlags) error {
 	return nil
 }
 
-// progress prints steps to the standard error stream as they end.
-func (a *app) progress() func(bluegreen.Progress) {
-	return func(p bluegreen.Progress) {
-		mark := "✓"
-		switch p.State {
-		case bluegreen.StepWorking:
-			if p.Step.Op == bluegreen.OpHold {
-				fmt.Fprintf(a.err, "  · %s\n", p.Step.Text)
-			}
-			return
-		case bluegreen.StepFailed:
-			mark = "×"
-		case bluegreen.StepDone, bluegreen.StepSkipped:
-		}
-		detail := ""
-		if p.Detail != "" && p.State == bluegreen.StepDone {
-			detail = " (" + clean(p.Detail) + ")"
-		}
-		fmt.Fprintf(a.err, "  %s %s%s  %d ms\n", mark, p.Step.Text, detail, p.Elapsed.Milliseconds())
-	}
-}
-
 // proxyURL is the proxy's published address as this machine reaches it, "" when
 // it publishes none.
 func (a *app) proxyURL(t *target, d *bluegreen.Deployment) string {
@@ -109,126 +81,4 @@ func remoteHost(engine string) string {
 		return ""
 	}
 	return u.Hostname()
-}
-
-// envPath is the file that ACTIVE_POOL is kept in step in.
-func (a *app) envPath() string {
-	if n := len(a.flags.envFiles); n > 0 {
-		return a.flags.envFiles[n-1]
-	}
-	return filepath.Join(a.dir, ".env")
-}
-
-// envTime is when that file was last written; the zero time when there is none.
-func (a *app) envTime() time.Time {
-	fi, err := os.Stat(a.envPath())
-	if err != nil {
-		return time.Time{}
-	}
-	return fi.ModTime()
-}
-
-// envSaver returns what keeps ACTIVE_POOL in .env in step, nil when there is no .env.
-func (a *app) envSaver() func(context.Context, bluegreen.Pool) error {
-	path := a.envPath()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return func(_ context.Context, pool bluegreen.Pool) error { return saveEnv(path, "ACTIVE_POOL", pool.String()) }
-}
-
-// saveEnv sets one variable in an env file and leaves every other byte, the
-// file's mode and its owner as they are. The file is replaced by one rename.
-func saveEnv(path, name, value string) error {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
-	}
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	text := setEnv(string(old), name, value)
-	if text == string(old) {
-		return nil
-	}
-	fi, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".env-*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.WriteString(text)
-	err = errors.Join(err, tmp.Chmod(fi.Mode().Perm()), sameOwner(tmp, fi), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return nil
-}
-
-// sameOwner gives the new file the old one's owner; only root can change it.
-func sameOwner(f *os.File, fi fs.FileInfo) error {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
-}
-
-// setEnv sets a variable in the text of an env file. The last assignment counts,
-// so that one is changed; a file without any gets one at its end.
-func setEnv(text, name, value string) string {
-	lines := strings.SplitAfter(text, "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		line := strings.TrimLeft(lines[i], " \t")
-		line = strings.TrimLeft(strings.TrimPrefix(line, "export "), " \t")
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || !strings.HasPrefix(strings.TrimLeft(rest, " \t"), "=") {
-			continue
-		}
-		head, tail, _ := strings.Cut(lines[i], "=")
-		if old := envValue(tail); old == value {
-			return text
-		}
-		lines[i] = head + "=" + value + comment(tail) + ending(lines[i])
-		return strings.Join(lines, "")
-	}
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		text += "\n"
-	}
-	return text + name + "=" + value + "\n"
-}
-
-// envValue is the value of an assignment's right side.
-func envValue(tail string) string {
-	tail = strings.TrimSpace(tail)
-	if unquoted, err := strconv.Unquote(tail); err == nil {
-		return unquoted
-	}
-	value, _, _ := strings.Cut(tail, " #")
-	return strings.TrimSpace(strings.Trim(value, "'"))
-}
-
-// comment is the comment behind a value, with its leading blank.
-func comment(tail string) string {
-	if i := strings.Index(tail, " #"); i >= 0 {
-		return strings.TrimRight(tail[i:], "\r\n")
-	}
-	return ""
-}
-
-// ending is a line's line ending.
-func ending(line string) string {
-	switch {
-	case strings.HasSuffix(line, "\r\n"):
-		return "\r\n"
-	case strings.HasSuffix(line, "\n"):
-		return "\n"
-	}
-	return ""
 }

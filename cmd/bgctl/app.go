@@ -151,7 +151,15 @@ func newRootCommand(a *app) *cobra.Command {
 		Short:         "Blue-green deployment on plain Docker, from one terminal",
 		Version:       version(),
 		SilenceErrors: true, SilenceUsage: true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		// With TraverseChildren cobra takes an unknown command for an argument of
+		// the root, and prints the help with code 0.
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; see bgctl --help", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())

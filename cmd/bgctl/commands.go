@@ -16,12 +16,13 @@ import (
 // addCommands adds every command to the root.
 func addCommands(root *cobra.Command, a *app) {
 	root.AddCommand(
-		newUpCommand(a), newDownCommand(a), newStatusCommand(a), newDashboardCommand(a),
-		newSwitchCommand(a), newChaosCommand(a), newHealCommand(a), newLogsCommand(a),
-		newWatchCommand(a), newEventsCommand(a), newMaintenanceCommand(a), newBacktestCommand(a),
-		newInitCommand(a), newVersionCommand(a), newImageCommand(a),
+		newUpCommand(a), newDownCommand(a), newStatusCommand(a), newDashboardCommand(a), newTopCommand(a),
+		newSwitchCommand(a), newDeployCommand(a), newPromoteCommand(a), newRollbackCommand(a), newHistoryCommand(a),
+		newChaosCommand(a), newHealCommand(a), newRestartCommand(a), newDrillCommand(a), newMaintenanceCommand(a),
+		newLogsCommand(a), newEventsCommand(a), newBacktestCommand(a), newWatchCommand(a),
+		newInitCommand(a), newConfigCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
-		newStandInCommand(a), newDrillCommand(a), newExitCodesTopic(a),
+		newStandInCommand(a), newExitCodesTopic(a),
 	)
 }
 

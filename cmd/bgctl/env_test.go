@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"bgctl/internal/deployment"
 )
 
 func TestSetEnv_ChangesOneValueAndNothingElse(t *testing.T) {
@@ -40,7 +42,7 @@ func TestSaveEnv_KeepsModeAndLink(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := saveEnv(link, "ACTIVE_POOL", "green"); err != nil {
+	if err := saveEnv(link, deployment.Variable{Name: "ACTIVE_POOL", Value: "green"}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(path)

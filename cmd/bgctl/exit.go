@@ -21,6 +21,7 @@ const (
 	exitRefused     = 4
 	exitUnreachable = 5
 	exitLocked      = 6
+	exitRolledBack  = 7
 	exitTimeout     = 124
 	exitInterrupted = 130
 )
@@ -41,6 +42,7 @@ func exitTable() []struct {
 		{exitRefused, "a gate refused; nothing was changed"},
 		{exitUnreachable, "the Docker engine or the proxy cannot be reached"},
 		{exitLocked, "another command is changing the deployment"},
+		{exitRolledBack, "the new release had traffic and was rolled back"},
 		{exitTimeout, "timed out"},
 		{exitInterrupted, "interrupted"},
 	}
@@ -66,6 +68,8 @@ func exitCode(err error) int {
 	var code codeError
 	var usage usageError
 	var version *proxy.VersionError
+	var outdated *proxy.OutdatedError
+	var back *bluegreen.RolledBackError
 	switch {
 	case err == nil:
 		return exitOK
@@ -77,7 +81,9 @@ func exitCode(err error) int {
 		return exitRefused
 	case errors.Is(err, bluegreen.ErrLocked):
 		return exitLocked
-	case errors.Is(err, compose.ErrUnreachable), errors.As(err, &version):
+	case errors.As(err, &back):
+		return exitRolledBack
+	case errors.Is(err, compose.ErrUnreachable), errors.As(err, &version), errors.As(err, &outdated):
 		return exitUnreachable
 	case errors.Is(err, compose.ErrUnsupported), errors.Is(err, proxy.ErrConfig):
 		return exitUsage

@@ -29,6 +29,11 @@ type statusJSON struct {
 	Last    *bluegreen.Operation `json:"last,omitempty"`
 	Error   string               `json:"error,omitempty"`
 	watched
+
+	Current  *bluegreen.Operation `json:"current,omitempty"`  // what the lock's holder is doing
+	Bake     *bluegreen.Bake      `json:"bake,omitempty"`     // a new release that is watched
+	Solo     *bluegreen.Solo      `json:"solo,omitempty"`     // a pool that is kept out of the failover
+	Previous *bluegreen.Release   `json:"previous,omitempty"` // what bgctl rollback goes back to
 }
 
 // containerJSON is one container.
@@ -51,16 +56,35 @@ type poolJSON struct {
 }
 
 // statusFlags are the flags of `bgctl status`.
-type statusFlags struct{ json bool }
+type statusFlags struct {
+	json     bool
+	watch    bool
+	until    string
+	timeout  time.Duration
+	interval time.Duration
+}
 
 // newStatusCommand returns `bgctl status`.
 func newStatusCommand(a *app) *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say which pool takes traffic and how everything is", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), &f) },
+		Example: "  bgctl status\n  bgctl status --watch\n  bgctl status --watch --until active=green --timeout 60s",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.watch {
+				return a.watchStatus(cmd.Context(), &f)
+			}
+			if f.until != "" || f.timeout != 0 {
+				return usagef("--until and --timeout go with --watch")
+			}
+			return a.status(cmd.Context(), &f)
+		},
 	}
-	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print JSON; with --watch one object for each change")
+	cmd.Flags().BoolVarP(&f.watch, "watch", "w", false, "print a line whenever something changes")
+	cmd.Flags().StringVar(&f.until, "until", "", "end with 0 when it holds: healthy, active=`POOL`, state=STATE, or several with commas")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "end with 124 after this time (default: never)")
+	cmd.Flags().DurationVar(&f.interval, "interval", 2*time.Second, "look at least this often; the engine's events are seen at once")
 	return cmd
 }
 
@@ -86,7 +110,7 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 		return err
 	}
 	switch s.State {
-	case bluegreen.OK, bluegreen.Switching:
+	case bluegreen.OK, bluegreen.Switching, bluegreen.Draining, bluegreen.Baking:
 		return nil
 	case bluegreen.Unknown:
 		return codeError(exitUnreachable)
@@ -117,6 +141,10 @@ func (a *app) summary(t *target, d *bluegreen.Deployment) statusJSON {
 	}
 	if d.Router != nil {
 		s.Lock, s.Last = d.Router.Lock, d.Router.Last
+		s.Current, s.Bake, s.Solo = d.Router.Current, d.Router.Bake, d.Router.Solo
+		if prev := bluegreen.FindPrevious(d); prev != nil {
+			s.Previous = &prev.Release
+		}
 		s.Faults = append(s.Faults, d.Router.Faults...)
 		if op := d.Router.Unfinished; op != nil {
 			s.Cut = bluegreen.Describe(*op, d.Active())
@@ -169,7 +197,7 @@ func printStatus(w io.Writer, s *statusJSON, d *bluegreen.Deployment) error {
 		}
 	}
 	_ = tw.Flush() // a builder takes everything
-	notes(&b, s)
+	notes(&b, s, d.At)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -192,7 +220,7 @@ func row(w io.Writer, pool, role string, c *bluegreen.Container, now time.Time) 
 func dash(s string) string { return or(s, "-") }
 
 // notes prints what an operator has to know beside the table.
-func notes(w io.Writer, s *statusJSON) {
+func notes(w io.Writer, s *statusJSON, now time.Time) {
 	if s.Error != "" {
 		fmt.Fprintf(w, "\nproxy: %s\n", clean(s.Error))
 	}
@@ -203,8 +231,28 @@ func notes(w io.Writer, s *statusJSON) {
 	if s.Lock != nil {
 		fmt.Fprintf(w, "\nlocked by %s@%s (pid %d): %s\n", clean(s.Lock.User), clean(s.Lock.Host), s.Lock.PID, clean(s.Lock.What))
 	}
+	if op := s.Current; op != nil && op.Drain != nil {
+		fmt.Fprintf(w, "draining %s: %d in flight\n", op.Drain.Pool, op.Drain.InFlight)
+	} else if op != nil && op.Phase != "" {
+		fmt.Fprintf(w, "%s of %s to %s: at the step %q\n", op.Kind, clean(op.New.String()), op.To, op.Phase)
+	}
+	if b := s.Bake; b != nil {
+		fmt.Fprintf(w, "\n%s\n", clean(bakeText(b, now)))
+	}
+	if s.Solo != nil && s.Lock == nil {
+		fmt.Fprintf(w, "\n%s is kept out of the failover since %s: its release is not verified\n", s.Solo.Pool, s.Solo.Since.Local().Format("15:04:05"))
+	}
 	if s.Cut != "" {
-		fmt.Fprintf(w, "\n%s; the next command settles it\n", clean(s.Cut))
+		fmt.Fprintf(w, "\n%s; the next command settles it (bgctl heal %s)\n", clean(s.Cut), or(s.Standby, "POOL"))
 	}
 	s.notes(w)
+}
+
+// bakeText is how far a bake is.
+func bakeText(b *bluegreen.Bake, now time.Time) string {
+	if !b.Live {
+		return fmt.Sprintf("the bake of %s by %s@%s was cut off: %s; end it: bgctl promote, or bgctl rollback", b.Pool, b.By.User, b.By.Host, &b.Verdict)
+	}
+	return fmt.Sprintf("baking %s: %s of %s, %s, rolls back to %s over %g %% (bgctl promote or bgctl rollback ends it)",
+		b.Pool, max(now.Sub(b.Since), 0).Round(time.Second), b.Until.Sub(b.Since), &b.Verdict, b.From, b.Threshold)
 }

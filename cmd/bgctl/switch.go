@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,7 @@ func newSwitchCommand(a *app) *cobra.Command {
 	var f actFlags
 	var probes int
 	var noReceipt bool
+	var bake bluegreen.BakeSpec
 	cmd := &cobra.Command{
 		Use: "switch POOL", Short: "Move all traffic to a pool, without losing a request",
 		Example:           "  bgctl switch green\n  bgctl switch blue --dry-run",
@@ -42,8 +44,11 @@ func newSwitchCommand(a *app) *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
-			act := action{flags: f, receipt: !noReceipt, plan: func(d *bluegreen.Deployment) (bluegreen.Plan, error) {
-				return bluegreen.PlanSwitch(d, pool, bluegreen.SwitchOptions{Force: f.force, Probes: probes})
+			if err := checkBake(bake.For); err != nil {
+				return err
+			}
+			act := action{flags: f, receipt: !noReceipt, bake: &bake, plan: func(d *bluegreen.Deployment) (bluegreen.Plan, error) {
+				return bluegreen.PlanSwitch(d, pool, bluegreen.SwitchOptions{Force: f.force, Probes: probes, Bake: bake})
 			}}
 			return a.act(cmd.Context(), &act)
 		},
@@ -51,6 +56,7 @@ func newSwitchCommand(a *app) *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().BoolVar(&f.force, "force", false, "switch although the pool is not ready; the plan says what that skips")
 	cmd.Flags().IntVar(&probes, "probes", 3, "health requests through nginx that must succeed first")
+	cmd.Flags().DurationVar(&bake.For, "bake", 0, "watch the new pool this long, switch back by itself on a breach")
 	cmd.Flags().BoolVar(&noReceipt, "no-receipt", false, "do not measure what the switch costs the users")
 	return cmd
 }
@@ -75,6 +81,7 @@ func completePools(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 type action struct {
 	flags   actFlags
 	receipt bool
+	bake    *bluegreen.BakeSpec // its threshold is the one of the project's watcher
 	plan    func(*bluegreen.Deployment) (bluegreen.Plan, error)
 }
 
@@ -93,6 +100,13 @@ func (a *app) act(ctx context.Context, act *action) error {
 	if err := a.present(&d); err != nil {
 		return err
 	}
+	if act.bake != nil && act.bake.For > 0 {
+		cfg, err := watcherConfig(t.project)
+		if err != nil {
+			return err
+		}
+		act.bake.Threshold = cfg.ThresholdPercent
+	}
 	plan, err := act.plan(&d)
 	if err != nil {
 		return err
@@ -107,7 +121,9 @@ func (a *app) act(ctx context.Context, act *action) error {
 	if act.receipt {
 		meter = a.meter(t, &d)
 	}
-	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, a.progress())
+	steps := a.steps()
+	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, steps.update)
+	steps.clear()
 	return a.finish(&outcome, err, &act.flags)
 }
 
@@ -129,7 +145,7 @@ func (a *app) controller(t *target, meter bluegreen.Meter, asked time.Time) *blu
 	return &bluegreen.Controller{
 		Observe: t.stack.Observe, Open: t.stack.Open, Engine: t.stack,
 		Holder: a.holder(), Now: time.Now, Asked: asked, Failpoint: a.failpoint(),
-		SaveEnv: a.envSaver(), Meter: meter,
+		SaveEnv: a.envSaver(), Meter: meter, Install: a.installer(t), Gauge: a.gauge(t),
 	}
 }
 
@@ -144,8 +160,12 @@ func (a *app) showPlan(plan *bluegreen.Plan, f *actFlags) error {
 
 // finish prints the outcome.
 func (a *app) finish(o *bluegreen.Outcome, err error, f *actFlags) error {
-	if f.json && err == nil {
-		return writeJSON(a.out, o)
+	if f.json {
+		result := outcomeJSON{Outcome: o}
+		if err != nil {
+			result.Error = oneLine(err)
+		}
+		return errors.Join(err, writeJSON(a.out, &result))
 	}
 	if o.Recovered != "" {
 		fmt.Fprintln(a.err, "note:", clean(o.Recovered))
@@ -153,15 +173,27 @@ func (a *app) finish(o *bluegreen.Outcome, err error, f *actFlags) error {
 	if o.Warning != "" {
 		fmt.Fprintln(a.err, "warning:", clean(o.Warning))
 	}
-	if err != nil {
+	if ill, ok := errors.AsType[*bluegreen.UnreadyError](err); ok {
+		a.lastWords(ill)
+	}
+	if err != nil && o.Bake == nil {
 		return err
 	}
-	fmt.Fprintln(a.out, clean(o.Message))
+	if o.Message != "" {
+		fmt.Fprintln(a.out, clean(o.Message))
+	}
 	if o.Receipt != nil {
 		fmt.Fprintln(a.out, clean(o.Receipt.String()))
 	}
 	if o.Undo != "" {
 		fmt.Fprintln(a.out, "undo:", o.Undo)
 	}
-	return nil
+	return err
+}
+
+// outcomeJSON is the documented form of `--json` of every command that changes
+// something. Fields are added, never renamed.
+type outcomeJSON struct {
+	*bluegreen.Outcome
+	Error string `json:"error,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -36,6 +37,7 @@ type Outcome struct {
 	Undo      string   `json:"undo,omitempty"`      // the command that undoes it
 	Recovered string   `json:"recovered,omitempty"` // what became of an operation that had been cut off
 	Warning   string   `json:"warning,omitempty"`   // done, but something beside it was not
+	Bake      *Bake    `json:"bake,omitempty"`      // what watching the new release came to
 }
 
 // ErrLocked marks a deployment that somebody else is changing.
@@ -91,8 +93,49 @@ type Router interface {
 	ClearFault(ctx context.Context, pool Pool) error
 	// Chaos sends the demo app of pool a fault command: error, timeout, slow or "" to stop.
 	Chaos(ctx context.Context, pool Pool, mode FaultMode) error
+	// SetSolo keeps a pool out of the failover, durably; nil lets it in again.
+	SetSolo(ctx context.Context, solo *Solo) error
+	// InFlight counts the connections that the proxy has open to addresses.
+	InFlight(ctx context.Context, addrs []string) (int, error)
+	// BeginBake records that a release is watched. The record is live until
+	// Close; the lock is not needed for it.
+	BeginBake(ctx context.Context, bake Bake) error
+	// UpdateBake replaces the record and reports whether it still stood: another
+	// operator may have ended the bake.
+	UpdateBake(ctx context.Context, bake Bake) (stands bool, err error)
+	// EndBake removes the record, whoever made it.
+	EndBake(ctx context.Context) error
+	// History returns the finished operations, oldest first.
+	History(ctx context.Context) ([]Operation, error)
 	// Close releases the lock and the connection.
 	Close() error
+}
+
+// ErrImage marks an image that the engine neither has nor can get.
+var ErrImage = errors.New("no image")
+
+// Installer puts releases into pools. Everything it is given is durable in the
+// journal before it acts, and each method may be called again after it was cut off.
+type Installer interface {
+	// Resolve makes sure that the engine has the release's image and returns the
+	// release with what the image is. A release with an ID is resolved to that
+	// very image, whatever its reference means by now. It fails with [ErrImage].
+	Resolve(ctx context.Context, rel Release, pull PullPolicy) (Release, error)
+	// Install makes every container of pool run rel, and starts what does not
+	// run. It does not wait until they are ready.
+	Install(ctx context.Context, pool Pool, rel Release, on func(detail string)) error
+	// Keep writes rel to where the pool's image is configured. The text it returns
+	// says what the operator should know beside it.
+	Keep(ctx context.Context, pool Pool, rel Release) (note string, err error)
+	// LastWords returns the end of the log of a container. Foreign text.
+	LastWords(ctx context.Context, container string) string
+}
+
+// Gauge judges a pool by the requests that reach it.
+type Gauge interface {
+	// Watch reads the requests from now on until ctx ends. verdict may be called
+	// at any time and returns what they say so far; its error is that of the reading.
+	Watch(ctx context.Context, d *Deployment, pool Pool) (verdict func() (Verdict, error))
 }
 
 // Engine is what the controller needs of the container engine.
@@ -117,6 +160,8 @@ type Controller struct {
 	Observe func(ctx context.Context) (Deployment, error)
 	Open    func(ctx context.Context) (Router, error)
 	Engine  Engine
+	Install Installer                                    // nil: releases cannot be replaced
+	Gauge   Gauge                                        // nil: releases cannot be watched
 	Meter   Meter                                        // nil: no receipt
 	SaveEnv func(ctx context.Context, active Pool) error // nil: no .env to keep in step
 	Holder  Holder
@@ -136,9 +181,15 @@ type run struct {
 	finish  func(ctx context.Context, asked, moved time.Time) Receipt
 	moved   time.Time
 	asked   time.Time
+	routed  time.Time // when a deploy began to move traffic
 	outcome Outcome
 	detail  string
 	began   bool
+	release Release      // what is installed, resolved
+	foreign *Bake        // a bake that another command runs
+	tell    func(string) // reports how far the step is
+
+	installed time.Time // when the containers had been recreated
 }
 
 // Execute runs plan step by step and reports each through on, which may be nil.
@@ -162,10 +213,10 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 	r.router = router
 	err = r.steps(ctx, on)
 	if err != nil {
-		r.abandon(ctx, err)
+		err = r.abandon(ctx, err)
 	}
 	if cerr := router.Close(); err == nil && cerr != nil {
-		r.outcome.Warning = "the connection to the proxy did not end cleanly"
+		r.warn("the connection to the proxy did not end cleanly")
 	}
 	return r.outcome, err
 }
@@ -180,8 +231,12 @@ func (r *run) steps(ctx context.Context, on func(Progress)) error {
 		p := Progress{Index: i, Total: len(r.plan.Steps), Step: step, State: StepWorking}
 		on(p)
 		r.detail = ""
+		r.tell = r.teller(p, on)
+		err := r.phase(ctx, step)
 		r.fail("before-" + string(step.Op))
-		err := r.step(ctx, step)
+		if err == nil {
+			err = r.step(ctx, step)
+		}
 		p.State, p.Detail, p.Elapsed = StepDone, r.detail, r.Now().Sub(begin)
 		if err != nil {
 			p.State, p.Detail = StepFailed, err.Error()
@@ -192,6 +247,19 @@ func (r *run) steps(ctx context.Context, on func(Progress)) error {
 		on(p)
 	}
 	return nil
+}
+
+// teller reports how far a step is. Steps on the engine report from several
+// goroutines, on is called by one at a time.
+func (r *run) teller(p Progress, on func(Progress)) func(string) {
+	var mu sync.Mutex
+	begin := r.Now()
+	return func(detail string) {
+		mu.Lock()
+		defer mu.Unlock()
+		p.Detail, p.Elapsed = detail, r.Now().Sub(begin)
+		on(p)
+	}
 }
 
 // fail gives a test the chance to kill the process here.
@@ -236,6 +304,12 @@ func (r *run) step(ctx context.Context, s Step) error {
 		return r.router.Unlock(ctx)
 	case OpRestart:
 		return r.Engine.Restart(ctx, s.Container)
+	case OpImage, OpSolo, OpDrain, OpInstall, OpKeep, OpAdmit:
+		return r.deployStep(ctx, s)
+	case OpBake:
+		return r.bake(ctx, s)
+	case OpPromote:
+		return r.promote(ctx, s)
 	}
 	return fmt.Errorf("unknown step %q", s.Op)
 }

@@ -152,17 +152,27 @@ func (r *run) repairContainer(ctx context.Context, c *Container) error {
 // ready waits until the pool can take traffic again, by the engine's word and by
 // a probe through nginx.
 func (r *run) ready(ctx context.Context, s Step) error {
+	if r.plan.Deploy != nil {
+		return r.deployReady(ctx, s)
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 	defer cancel()
+	if err := r.waitReady(ctx, s.Pool); err != nil {
+		return fmt.Errorf("%s did not become ready in %s: %w", s.Pool, readyTimeout, err)
+	}
+	r.outcome.Message = fmt.Sprintf("%s is healthy again", s.Pool)
+	r.outcome.Undo = ""
+	return nil
+}
+
+// waitReady asks until the pool can take traffic or ctx ends.
+func (r *run) waitReady(ctx context.Context, pool Pool) error {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
 	for {
-		if err := r.isReady(ctx, s.Pool); err == nil {
-			r.outcome.Message = fmt.Sprintf("%s is healthy again", s.Pool)
-			r.outcome.Undo = ""
-			return nil
-		} else if ctx.Err() != nil {
-			return fmt.Errorf("%s did not become ready in %s: %w", s.Pool, readyTimeout, err)
+		err := r.isReady(ctx, pool)
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
 		select {
 		case <-ticker.C:
@@ -180,6 +190,11 @@ func (r *run) isReady(ctx context.Context, pool Pool) error {
 	if !d.Pool(pool).Ready() {
 		return fmt.Errorf("%s is %s", pool, describe(d.Pool(pool)))
 	}
+	return r.answers(ctx, pool)
+}
+
+// answers asks the pool once through nginx.
+func (r *run) answers(ctx context.Context, pool Pool) error {
 	results, err := r.router.Probe(ctx, pool, 1)
 	if err != nil {
 		return err

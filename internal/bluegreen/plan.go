@@ -16,6 +16,10 @@ const (
 	ActChaos   Action = "chaos"
 	ActHeal    Action = "heal"
 	ActRestart Action = "restart"
+
+	ActDeploy   Action = "deploy"
+	ActRollback Action = "rollback"
+	ActPromote  Action = "promote"
 )
 
 // StepOp is one kind of step.
@@ -39,6 +43,15 @@ const (
 	OpClose   StepOp = "close"   // close the journal entry
 	OpUnlock  StepOp = "unlock"  // let others act while the fault stands
 	OpRelock  StepOp = "relock"  // take the lock again, waiting for others to end
+
+	OpImage   StepOp = "image"   // make sure the engine has the image
+	OpSolo    StepOp = "solo"    // keep the pool out of the failover
+	OpDrain   StepOp = "drain"   // wait until the pool has no request in flight
+	OpInstall StepOp = "install" // recreate the pool's containers with the release
+	OpKeep    StepOp = "keep"    // keep the image in .env in step
+	OpAdmit   StepOp = "admit"   // let the pool take over again when the other one fails
+	OpBake    StepOp = "bake"    // watch the new release, roll back on a breach
+	OpPromote StepOp = "promote" // end the watching, the new release stays
 )
 
 // Step is one step of a plan.
@@ -73,6 +86,10 @@ type Plan struct {
 	Command string        `json:"command,omitempty"` // the command that does it
 	Severe  bool          `json:"severe,omitempty"`  // users may notice: ask for the name
 	Forced  []string      `json:"forced,omitempty"`  // gates that force skips
+	Old     *Release      `json:"old,omitempty"`     // what takes traffic now
+	New     *Release      `json:"new,omitempty"`     // what takes traffic afterwards, or stands in To
+	Deploy  *DeploySpec   `json:"deploy,omitempty"`  // what is put into To
+	Bake    *BakeSpec     `json:"bake,omitempty"`    // how it is watched afterwards
 }
 
 // Empty reports whether there is nothing to do.
@@ -129,6 +146,7 @@ func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 type SwitchOptions struct {
 	Force  bool // act although a gate fails
 	Probes int  // probes through nginx before the switch; 0 means 3
+	Bake   BakeSpec
 }
 
 // PlanSwitch plans to move all traffic to pool. A plan for a pool that is active
@@ -145,18 +163,27 @@ func PlanSwitch(d *Deployment, to Pool, opts SwitchOptions) (Plan, error) {
 		return p, nil
 	}
 	p.Undo = "bgctl switch " + d.Active().String()
+	p.Old, p.New = d.Pool(d.Active()).Holds(), d.Pool(to).Holds()
 	p.Checks = poolChecks(d, to)
 	if err := p.gate(opts.guard()); err != nil {
 		return p, err
 	}
+	p.Severe = len(p.Forced) > 0
+	p.switchSteps(&opts)
+	p.bakeStep(opts.Bake)
+	return p, nil
+}
+
+// switchSteps lists what moves traffic from the plan's pool to the other.
+func (p *Plan) switchSteps(opts *SwitchOptions) {
+	from, to := p.From, p.To
 	probes := opts.Probes
 	if probes == 0 {
 		probes = 3
 	}
-	p.Severe = len(p.Forced) > 0
 	p.Steps = []Step{
 		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpRecheck, Pool: d.Active(), Text: fmt.Sprintf("refuse if %s is no longer active", d.Active())},
+		{Op: OpRecheck, Pool: from, Text: fmt.Sprintf("refuse if %s is no longer active", from)},
 	}
 	if !opts.Force {
 		p.Steps = append(p.Steps, Step{
@@ -167,12 +194,11 @@ func PlanSwitch(d *Deployment, to Pool, opts SwitchOptions) (Plan, error) {
 	p.Steps = append(
 		p.Steps,
 		Step{Op: OpJournal, Pool: to, Text: "write the operation to the journal"},
-		Step{Op: OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", d.Active(), to)},
+		Step{Op: OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", from, to)},
 		Step{Op: OpVerify, Pool: to, Text: fmt.Sprintf("verify on fresh connections that %s answers", to)},
 		Step{Op: OpEnv, Pool: to, Text: "keep ACTIVE_POOL in .env in step"},
 		Step{Op: OpClose, Pool: to, Text: "close the journal entry with the receipt"},
 	)
-	return p, nil
 }
 
 // ChaosOptions steer [PlanChaos].
@@ -234,7 +260,7 @@ func PlanHeal(d *Deployment, pool Pool) (Plan, error) {
 		Command: "bgctl heal " + pool.String(),
 	}
 	ps := d.Pool(pool)
-	if ps.Fault == nil && ps.Ready() {
+	if ps.Fault == nil && ps.Ready() && !leftOver(d, pool) {
 		return p, nil
 	}
 	if len(ps.Containers) == 0 {

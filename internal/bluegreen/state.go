@@ -1,6 +1,9 @@
 package bluegreen
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Role is the part a container plays in the deployment.
 type Role string
@@ -23,6 +26,7 @@ type Container struct {
 	Service   string    `json:"service"`
 	Role      Role      `json:"role,omitempty"`
 	Image     string    `json:"image"`
+	ImageID   string    `json:"image_id,omitempty"`
 	Release   string    `json:"release,omitempty"`
 	State     string    `json:"state"`            // created, running, paused, restarting, exited, dead
 	Health    string    `json:"health,omitempty"` // "", starting, healthy, unhealthy
@@ -60,6 +64,15 @@ func (p *PoolState) Ready() bool {
 	return false
 }
 
+// Holds returns what stands in the pool, nil when it has no container.
+func (p *PoolState) Holds() *Release {
+	if len(p.Containers) == 0 {
+		return nil
+	}
+	c := &p.Containers[0]
+	return &Release{ID: c.Release, Image: c.Image, ImageID: c.ImageID}
+}
+
 // Release returns the release of the pool's first container, "" when unknown.
 func (p *PoolState) Release() string {
 	if len(p.Containers) == 0 {
@@ -79,6 +92,11 @@ type RouterStatus struct {
 	Connections int        `json:"connections,omitempty"` // client connections open
 	Requests    uint64     `json:"requests,omitempty"`    // requests since nginx started
 	Version     string     `json:"version,omitempty"`     // nginx version
+
+	Current *Operation  `json:"current,omitempty"` // the operation that the lock's holder is at
+	Solo    *Solo       `json:"solo,omitempty"`    // a pool is kept out of the failover
+	Bake    *Bake       `json:"bake,omitempty"`    // a new release is being watched
+	Moves   []Operation `json:"moves,omitempty"`   // the newest operations that moved traffic or a release, oldest first
 }
 
 // Deployment is one observation of everything the planner needs to know.
@@ -123,9 +141,16 @@ const (
 	Degraded   Condition = "degraded"  // traffic is served, but something is not ready
 	FailedOver Condition = "failover"  // the active pool is not ready, the other one serves
 	Switching  Condition = "switching" // somebody changes the deployment
+	Draining   Condition = "draining"  // a pool's last requests end before its release is replaced
+	Baking     Condition = "baking"    // a new release takes traffic and is watched
 	Down       Condition = "down"      // no pool or no proxy
 	Unknown    Condition = "unknown"   // the proxy runs and does not answer
 )
+
+// Conditions returns every condition.
+func Conditions() []Condition {
+	return []Condition{OK, Degraded, FailedOver, Switching, Draining, Baking, Down, Unknown}
+}
 
 // Condition derives the state in one word.
 func (d *Deployment) Condition() Condition {
@@ -136,6 +161,8 @@ func (d *Deployment) Condition() Condition {
 		return Down
 	case d.Router == nil || d.Router.Active == NoPool:
 		return Unknown
+	case d.Router.Lock != nil && d.Router.Current != nil && d.Router.Current.Phase == OpDrain:
+		return Draining
 	case d.Router.Lock != nil:
 		return Switching
 	case !d.Pool(d.Active()).Ready():
@@ -144,6 +171,10 @@ func (d *Deployment) Condition() Condition {
 		return Degraded
 	case d.Watcher != nil && !d.Watcher.Ready():
 		return Degraded
+	case d.Router.Solo != nil, d.Router.Bake != nil && !d.Router.Bake.Live:
+		return Degraded // what a cut-off command left behind: the next one settles it
+	case d.Router.Bake != nil:
+		return Baking
 	}
 	return OK
 }
@@ -168,6 +199,26 @@ type Operation struct {
 	Finished time.Time `json:"finished,omitzero"`
 	Result   string    `json:"result,omitempty"` // done, undone, failed: why
 	Receipt  *Receipt  `json:"receipt,omitempty"`
+
+	Phase  StepOp   `json:"phase,omitempty"`  // the step it is at, written before the step is done
+	Before *Release `json:"before,omitempty"` // what stood in To before it was replaced
+	Old    *Release `json:"old,omitempty"`    // what took traffic before
+	New    *Release `json:"new,omitempty"`    // what takes traffic after, or stands in To
+	Staged bool     `json:"staged,omitempty"` // traffic was not meant to move
+	Drain  *Drain   `json:"drain,omitempty"`  // while it drains
+	Bake   *Bake    `json:"bake,omitempty"`   // what watching the new release came to
+	Reason string   `json:"reason,omitempty"` // why it was done, when no person asked
+}
+
+// Moved reports whether the operation moved traffic and ended well.
+func (o *Operation) Moved() bool {
+	return !o.Finished.IsZero() && !o.Staged && o.From != o.To && strings.HasPrefix(o.Result, "done") &&
+		(o.Kind == ActSwitch || o.Kind == ActDeploy || o.Kind == ActRollback)
+}
+
+// Installed reports whether the operation put a release into a pool and left it there.
+func (o *Operation) Installed() bool {
+	return !o.Finished.IsZero() && o.Before != nil && (strings.HasPrefix(o.Result, "done") || strings.HasPrefix(o.Result, "staged"))
 }
 
 // FaultMode is a way to break a pool.

@@ -6,47 +6,12 @@ import (
 	"time"
 )
 
-// lock takes the lock and settles an operation that an earlier command left open.
-func (r *run) lock(ctx context.Context) error {
-	h := r.Holder
-	h.What, h.Since = r.plan.Command, r.asked
-	if err := r.router.Lock(ctx, h); err != nil {
-		return err
-	}
-	st, err := r.router.Status(ctx)
-	if err != nil {
-		return fmt.Errorf("read the proxy's state: %w", err)
-	}
-	if st.Unfinished == nil {
-		return nil
-	}
-	op := *st.Unfinished
-	op.Finished, op.Result = r.Now(), settle(op, st.Active)
-	if err := r.router.Finish(ctx, op); err != nil {
-		return fmt.Errorf("settle the operation that was cut off: %w", err)
-	}
-	r.outcome.Recovered = Describe(op, st.Active)
-	r.detail = r.outcome.Recovered
-	return nil
-}
-
-// settle says how a cut-off operation ended, judged by where traffic is now.
-func settle(op Operation, active Pool) string {
-	if active == op.To {
-		return "done (its command was cut off after the switch)"
-	}
-	return "undone (its command was cut off before the switch)"
-}
-
-// Describe says in one line what became of an operation whose command was cut off.
-func Describe(op Operation, active Pool) string {
-	return fmt.Sprintf("%s %s→%s by %s@%s at %s was cut off: traffic is on %s, %s",
-		op.Kind, op.From, op.To, op.By.User, op.By.Host, op.Started.Local().Format("15:04:05"), active, settle(op, active))
-}
-
 // recheck refuses a plan whose world changed since it was made.
 func (r *run) recheck(ctx context.Context, s Step) error {
-	if r.plan.Action == ActSwitch {
+	if r.plan.Deploy != nil {
+		return r.recheckDeploy(ctx, s)
+	}
+	if r.plan.Action == ActSwitch || r.plan.Action == ActRollback {
 		st, err := r.router.Status(ctx)
 		if err != nil {
 			return fmt.Errorf("read the proxy's state: %w", err)
@@ -68,7 +33,9 @@ func (r *run) recheck(ctx context.Context, s Step) error {
 // probe asks the pool through nginx and refuses when an answer is not good. The
 // receipt's clients are started first, so that they hold connections by now.
 func (r *run) probe(ctx context.Context, s Step) error {
-	r.startMeter(ctx)
+	if r.plan.Deploy == nil {
+		r.startMeter(ctx)
+	}
 	results, err := r.router.Probe(ctx, s.Pool, s.Count)
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", s.Pool, err)
@@ -76,7 +43,11 @@ func (r *run) probe(ctx context.Context, s Step) error {
 	var worst time.Duration
 	for _, res := range results {
 		worst = max(worst, res.Took)
-		if reason := probeFault(res, s.Pool); reason != "" {
+		reason := probeFault(res, s.Pool)
+		if reason != "" && r.plan.Deploy != nil {
+			return r.unready(ctx, s.Pool, "a probe through nginx failed: "+reason)
+		}
+		if reason != "" {
 			return &RefusedError{
 				Action:  r.plan.Action,
 				Reasons: []string{fmt.Sprintf("%s failed a probe through nginx: %s", s.Pool, reason)},
@@ -85,6 +56,9 @@ func (r *run) probe(ctx context.Context, s Step) error {
 		}
 	}
 	r.detail = fmt.Sprintf("%d of %d ok, worst %.0f ms", len(results), len(results), ms(worst))
+	if n := len(results); n > 0 && results[n-1].Release != "" {
+		r.detail += ", release " + results[n-1].Release
+	}
 	return nil
 }
 
@@ -110,12 +84,19 @@ func (r *run) startMeter(ctx context.Context) {
 
 // journal writes the intent before acting on it.
 func (r *run) journal(ctx context.Context) error {
-	r.startMeter(ctx)
+	if r.plan.Deploy == nil {
+		r.startMeter(ctx)
+	}
 	by := r.Holder
 	by.What, by.Since = r.plan.Command, r.asked
-	r.op = Operation{
-		ID:   fmt.Sprintf("%s-%d", r.plan.Action, r.asked.UnixMilli()),
-		Kind: r.plan.Action, From: r.plan.From, To: r.plan.To, By: by, Started: r.asked,
+	r.op.ID = fmt.Sprintf("%s-%d-%d", r.plan.Action, r.asked.UnixMilli(), r.Holder.PID)
+	r.op.Kind, r.op.From, r.op.To = r.plan.Action, r.plan.From, r.plan.To
+	r.op.By, r.op.Started, r.op.Phase = by, r.asked, OpJournal
+	if r.op.Old == nil {
+		r.op.Old = r.plan.Old
+	}
+	if r.op.New == nil {
+		r.op.New = r.plan.New
 	}
 	if err := r.router.Begin(ctx, r.op); err != nil {
 		return fmt.Errorf("write the journal: %w; traffic stays on %s", err, r.plan.From)
@@ -130,11 +111,18 @@ func (r *run) route(ctx context.Context, s Step) error {
 	// guessing, so that the step runs to its end.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
 	defer cancel()
+	if r.plan.Deploy != nil {
+		// The user asked minutes ago; what moving traffic costs begins here.
+		r.startMeter(ctx)
+		r.routed = r.Now()
+	}
 	if err := r.router.Route(ctx, s.Pool); err != nil {
 		return fmt.Errorf("rename the flag file: %w; traffic stays on %s", err, r.plan.From)
 	}
 	r.moved = r.Now()
-	r.detail = fmt.Sprintf("%.0f ms after the command", ms(r.moved.Sub(r.asked)))
+	if r.plan.Deploy == nil {
+		r.detail = fmt.Sprintf("%.0f ms after the command", ms(r.moved.Sub(r.asked)))
+	}
 	return nil
 }
 
@@ -158,31 +146,65 @@ func (r *run) env(ctx context.Context, s Step) error {
 		return nil
 	}
 	if err := r.SaveEnv(ctx, s.Pool); err != nil {
-		r.outcome.Warning = fmt.Sprintf("traffic moved, but ACTIVE_POOL could not be written: %v", err)
+		r.warn(fmt.Sprintf("traffic moved, but ACTIVE_POOL could not be written: %v", err))
 	}
 	return nil
 }
 
 // close ends the measurement and the journal entry.
 func (r *run) close(ctx context.Context) error {
-	total := r.Now().Sub(r.asked)
+	begin := r.asked
+	if !r.routed.IsZero() {
+		begin = r.routed
+	}
+	total := r.Now().Sub(begin)
 	if r.finish != nil {
-		receipt := r.finish(ctx, r.asked, r.moved)
+		receipt := r.finish(ctx, begin, r.moved)
+		r.finish = nil
 		receipt.Total = ms(total)
 		r.outcome.Receipt = &receipt
 		r.op.Receipt = &receipt
 	}
-	r.op.Finished, r.op.Result = r.Now(), "done"
-	if err := r.router.Finish(ctx, r.op); err != nil {
-		r.outcome.Warning = "traffic moved, but the journal entry could not be closed: " + err.Error()
+	r.op.Finished, r.op.Result, r.op.Phase = r.Now(), "done", ""
+	if r.op.Staged {
+		r.op.Result = "staged"
 	}
-	r.outcome.Message = fmt.Sprintf("traffic: %s → %s in %.0f ms", r.plan.From, r.plan.To, ms(r.moved.Sub(r.asked)))
+	if err := r.router.Finish(ctx, r.op); err != nil {
+		r.warn("traffic moved, but the journal entry could not be closed: " + err.Error())
+	}
+	r.began = false
+	r.outcome.Message = r.closing(begin)
+	r.endForeignBake(ctx)
 	return nil
 }
 
-// abandon closes what a failed run left open.
-func (r *run) abandon(ctx context.Context, cause error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
+// closing is the outcome in one line.
+func (r *run) closing(begin time.Time) string {
+	moved := fmt.Sprintf("traffic: %s → %s in %.0f ms", r.plan.From, r.plan.To, ms(r.moved.Sub(begin)))
+	switch {
+	case r.op.Staged:
+		return fmt.Sprintf("%s stands in %s, ready in %s; traffic stays on %s; move it: bgctl switch %s",
+			&r.release, r.plan.To, r.Now().Sub(r.asked).Round(10*time.Millisecond), r.plan.From, r.plan.To)
+	case r.plan.Deploy != nil:
+		return fmt.Sprintf("%s takes traffic after %s; %s", &r.release, r.Now().Sub(r.asked).Round(10*time.Millisecond), moved)
+	case r.plan.Action == ActRollback && r.op.New != nil:
+		return fmt.Sprintf("back on %s; %s", r.op.New, moved)
+	}
+	return moved
+}
+
+// warn notes something that went wrong beside what was asked.
+func (r *run) warn(text string) {
+	if r.outcome.Warning != "" {
+		text = r.outcome.Warning + "; " + text
+	}
+	r.outcome.Warning = text
+}
+
+// abandon closes what a failed run left open and returns the cause with what
+// became of it.
+func (r *run) abandon(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout+r.slack())
 	defer cancel()
 	if r.finish != nil {
 		receipt := r.finish(ctx, r.asked, r.Now())
@@ -191,12 +213,16 @@ func (r *run) abandon(ctx context.Context, cause error) {
 		}
 	}
 	if !r.began {
-		return
+		return cause
+	}
+	if r.plan.Deploy != nil {
+		cause = r.takeBack(ctx, cause)
 	}
 	r.op.Finished, r.op.Result = r.Now(), "failed: "+cause.Error()
 	if err := r.router.Finish(ctx, r.op); err != nil {
-		r.outcome.Warning = "the journal entry stays open: " + err.Error()
+		r.warn("the journal entry stays open: " + err.Error())
 	}
+	return cause
 }
 
 // nothingToDo says why a plan is empty.
@@ -206,7 +232,9 @@ func nothingToDo(p *Plan) string {
 		return fmt.Sprintf("%s is active already, nothing to do", p.To)
 	case ActHeal:
 		return fmt.Sprintf("%s is healthy and under no fault, nothing to do", p.To)
-	case ActChaos, ActRestart:
+	case ActPromote:
+		return "no release is being watched, nothing to do"
+	case ActChaos, ActRestart, ActDeploy, ActRollback:
 	}
 	return "nothing to do"
 }

@@ -30,6 +30,26 @@ func (c *Client) ImageLabels(ctx context.Context, ref string) (map[string]string
 	return inspect.Config.Labels, nil
 }
 
+// ImageInfo is a local image. Its texts are foreign.
+type ImageInfo struct {
+	ID      string   // sha256:…
+	Digests []string // repository@sha256:…, one for each registry it is known to be in
+	Labels  map[string]string
+}
+
+// Image inspects a local image by reference or ID; [ErrNotFound] when there is none.
+func (c *Client) Image(ctx context.Context, ref string) (ImageInfo, error) {
+	inspect, err := c.inspectImage(ctx, ref)
+	if err != nil {
+		return ImageInfo{}, err
+	}
+	out := ImageInfo{ID: inspect.ID, Digests: inspect.RepoDigests}
+	if inspect.Config != nil {
+		out.Labels = inspect.Config.Labels
+	}
+	return out, nil
+}
+
 // TagImage gives a local image another name; a name in use moves.
 func (c *Client) TagImage(ctx context.Context, ref, name string) error {
 	ctx, cancel := within(ctx, readTimeout)
@@ -40,10 +60,16 @@ func (c *Client) TagImage(ctx context.Context, ref, name string) error {
 // PullImage gets an image from its registry, without credentials. The error is
 // one line: the registry's reason, not its whole answer.
 func (c *Client) PullImage(ctx context.Context, ref string) error {
+	return c.PullImageAs(ctx, ref, "")
+}
+
+// PullImageAs is [Client.PullImage] with credentials as the engine wants them:
+// base64 of their JSON. "" is none.
+func (c *Client) PullImageAs(ctx context.Context, ref, auth string) error {
 	ctx, cancel := within(ctx, pullTimeout)
 	defer cancel()
 	doing := "pull image " + ref
-	body, err := c.api.ImagePull(ctx, ref, image.PullOptions{})
+	body, err := c.api.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
 	if err != nil {
 		return pullReason(c.wrap(doing, err), ref)
 	}

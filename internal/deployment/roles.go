@@ -37,7 +37,7 @@ func ServiceRole(service, label string) bluegreen.Role {
 // translate turns an engine's container into the domain's.
 func translate(c *compose.Container) bluegreen.Container {
 	out := bluegreen.Container{
-		ID: c.ID, Name: c.Name, Service: c.Service, Role: role(c), Image: c.Image,
+		ID: c.ID, Name: c.Name, Service: c.Service, Role: role(c), Image: c.Image, ImageID: c.ImageID,
 		Release:   cmp.Or(c.Env["RELEASE_ID"], c.Labels["org.opencontainers.image.version"]),
 		State:     c.State,
 		Health:    c.Health,

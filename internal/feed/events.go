@@ -120,6 +120,6 @@ func (f *Feed) sampleOnce(ctx context.Context) {
 		}
 	}
 	f.mu.Lock()
-	f.usage = usage
+	f.usage, f.sampled = usage, true
 	f.mu.Unlock()
 }

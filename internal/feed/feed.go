@@ -53,6 +53,7 @@ type Feed struct {
 	deliveries []alert.Delivery
 	sources    map[string]tui.SourceState
 	usage      map[string]compose.Stats
+	sampled    bool   // usage was asked for once
 	watcher    string // ID of the watcher's container
 	wake       chan struct{}
 }

@@ -29,6 +29,8 @@ type Asker interface {
 	Probe(ctx context.Context, pool bluegreen.Pool) bluegreen.ProbeResult
 	// Chaos sends the demo app of pool a fault command.
 	Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error
+	// InFlight counts the connections that are open to addrs.
+	InFlight(addrs []string) (int, error)
 }
 
 // Serve greets, then answers one request a line until r ends. It releases the
@@ -47,19 +49,22 @@ func (a *Agent) Serve(ctx context.Context, r io.Reader, w io.Writer) error {
 		case req, open := <-requests:
 			idle.Stop()
 			if !open {
-				return a.Dir.Unlock()
+				return a.end()
 			}
 			if err := enc.Encode(a.answer(ctx, req)); err != nil {
-				return errors.Join(fmt.Errorf("answer %s: %w", req.Op, err), a.Dir.Unlock())
+				return errors.Join(fmt.Errorf("answer %s: %w", req.Op, err), a.end())
 			}
 		case <-idle.C:
-			return errors.Join(errors.New("no request for too long"), a.Dir.Unlock())
+			return errors.Join(errors.New("no request for too long"), a.end())
 		case <-ctx.Done():
 			idle.Stop()
-			return a.Dir.Unlock()
+			return a.end()
 		}
 	}
 }
+
+// end lets go of everything that belongs to the connection.
+func (a *Agent) end() error { return errors.Join(a.Dir.Unlock(), a.Dir.Release()) }
 
 // readRequests decodes requests until r ends or sends nonsense.
 func readRequests(ctx context.Context, r io.Reader) <-chan request {
@@ -114,6 +119,21 @@ func (a *Agent) handle(ctx context.Context, req request, resp *response) error {
 		return err
 	case opChaos:
 		return a.HTTP.Chaos(ctx, req.Pool, req.Mode)
+	case opInFlight:
+		var err error
+		resp.N, err = a.HTTP.InFlight(req.Addrs)
+		return err
+	case opHistory:
+		var err error
+		resp.Ops, err = a.Dir.Journal()
+		return err
+	case opUpdateBake:
+		if req.Bake == nil {
+			return errors.New("update-bake: no bake given")
+		}
+		var err error
+		resp.Stands, err = a.Dir.UpdateBake(*req.Bake)
+		return err
 	}
 	return a.record(req)
 }
@@ -129,8 +149,14 @@ func (a *Agent) record(req request) error {
 		return a.Dir.SetFault(*req.Fault)
 	case req.Op == opClearFault:
 		return a.Dir.ClearFault(req.Pool)
+	case req.Op == opSolo:
+		return a.Dir.SetSolo(req.Solo)
+	case req.Op == opBeginBake && req.Bake != nil:
+		return a.Dir.BeginBake(*req.Bake)
+	case req.Op == opEndBake:
+		return a.Dir.EndBake()
 	}
-	return fmt.Errorf("unknown request %q", req.Op)
+	return fmt.Errorf("%s %q", unknownRequest, req.Op)
 }
 
 // status reads the directory and asks nginx. When nginx contradicts the flag

@@ -102,6 +102,11 @@ func (p *Private) Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen
 	return err
 }
 
+// InFlight implements [Asker].
+func (p *Private) InFlight(addrs []string) (int, error) {
+	return CountConnections(addrs, "/proc/net/tcp", "/proc/net/tcp6")
+}
+
 // answer is what came back; its status is 0 when nothing did.
 type answer struct {
 	status int

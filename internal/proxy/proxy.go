@@ -9,6 +9,8 @@
 //	                             that tells "blue" from "volume missing"
 //	lock                         flock'ed by whoever changes the deployment
 //	operation.json               the operation under way, or cut off
+//	solo                         a pool is kept out of the failover: nginx tests it
+//	bake.json, bake.lock         a new release is watched; flock'ed by who does
 //	journal.ndjson               finished operations, newest last, bounded
 //	faults/<pool>.json           injected faults and how to undo them
 //
@@ -44,6 +46,9 @@ type request struct {
 	Holder *bluegreen.Holder    `json:"holder,omitempty"`
 	Entry  *bluegreen.Operation `json:"entry,omitempty"`
 	Fault  *bluegreen.Fault     `json:"fault,omitempty"`
+	Solo   *bluegreen.Solo      `json:"solo,omitempty"`
+	Bake   *bluegreen.Bake      `json:"bake,omitempty"`
+	Addrs  []string             `json:"addrs,omitempty"`
 }
 
 // response is one line from the agent.
@@ -55,6 +60,9 @@ type response struct {
 	Status   *bluegreen.RouterStatus `json:"status,omitempty"`
 	Pool     bluegreen.Pool          `json:"pool,omitempty"`
 	Probes   []bluegreen.ProbeResult `json:"probes,omitempty"`
+	N        int                     `json:"n,omitempty"`
+	Stands   bool                    `json:"stands,omitempty"` // update-bake: the record was still there
+	Ops      []bluegreen.Operation   `json:"ops,omitempty"`
 }
 
 // The operations of the protocol.
@@ -70,11 +78,28 @@ const (
 	opSetFault   = "set-fault"
 	opClearFault = "clear-fault"
 	opChaos      = "chaos"
+	opSolo       = "solo"
+	opInFlight   = "in-flight"
+	opBeginBake  = "begin-bake"
+	opUpdateBake = "update-bake"
+	opEndBake    = "end-bake"
+	opHistory    = "history"
 )
 
 // idleLimit ends an agent that holds the lock and hears nothing: its client's
 // host may have vanished without closing the connection.
 const idleLimit = 15 * time.Minute
+
+// unknownRequest begins the answer to a request that the agent does not know.
+const unknownRequest = "unknown request"
+
+// OutdatedError says that the agent in the container is older than this command.
+type OutdatedError struct{ Op string }
+
+// Error implements error.
+func (e *OutdatedError) Error() string {
+	return fmt.Sprintf("the proxy runs an older bgctl, which does not know %q; renew it: bgctl up", e.Op)
+}
 
 // VersionError says that the agent in the container speaks another protocol.
 type VersionError struct {

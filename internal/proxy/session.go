@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"bgctl/internal/bluegreen"
@@ -113,6 +114,37 @@ func (s *Session) Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen
 	return s.do(ctx, request{Op: opChaos, Pool: pool, Mode: mode})
 }
 
+// SetSolo implements [bluegreen.Router].
+func (s *Session) SetSolo(ctx context.Context, solo *bluegreen.Solo) error {
+	return s.do(ctx, request{Op: opSolo, Solo: solo})
+}
+
+// InFlight implements [bluegreen.Router].
+func (s *Session) InFlight(ctx context.Context, addrs []string) (int, error) {
+	resp, err := s.call(ctx, request{Op: opInFlight, Addrs: addrs})
+	return resp.N, err
+}
+
+// BeginBake implements [bluegreen.Router].
+func (s *Session) BeginBake(ctx context.Context, bake bluegreen.Bake) error {
+	return s.do(ctx, request{Op: opBeginBake, Bake: &bake})
+}
+
+// UpdateBake implements [bluegreen.Router].
+func (s *Session) UpdateBake(ctx context.Context, bake bluegreen.Bake) (bool, error) {
+	resp, err := s.call(ctx, request{Op: opUpdateBake, Bake: &bake})
+	return resp.Stands, err
+}
+
+// EndBake implements [bluegreen.Router].
+func (s *Session) EndBake(ctx context.Context) error { return s.do(ctx, request{Op: opEndBake}) }
+
+// History implements [bluegreen.Router].
+func (s *Session) History(ctx context.Context) ([]bluegreen.Operation, error) {
+	resp, err := s.call(ctx, request{Op: opHistory})
+	return resp.Ops, err
+}
+
 // Close implements [bluegreen.Router].
 func (s *Session) Close() error { return ignoreClosed(s.conn.Close()) }
 
@@ -140,6 +172,9 @@ func (s *Session) call(ctx context.Context, req request) (response, error) {
 	if err != nil {
 		s.dead = fmt.Errorf("the connection to the proxy's agent broke: %w", err)
 		return response{}, s.dead
+	}
+	if strings.HasPrefix(resp.Error, unknownRequest) {
+		return resp, &OutdatedError{Op: req.Op}
 	}
 	if resp.Error != "" {
 		return resp, errors.New(resp.Error)

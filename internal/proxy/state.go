@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,15 +13,13 @@ import (
 	"bgctl/internal/bluegreen"
 )
 
-// journalKeep is how many finished operations the journal holds.
-const journalKeep = 200
-
 // Dir is a state directory. Its methods are safe for several processes: every
 // change is one rename(2) of a complete file.
 type Dir struct {
 	Path string
 
 	lock *os.File
+	bake *os.File // held while this process watches a release
 }
 
 // Init prepares the directory at the start of the proxy and returns the active
@@ -154,30 +151,6 @@ func (d *Dir) Holder() *bluegreen.Holder {
 // Begin records the operation under way.
 func (d *Dir) Begin(op bluegreen.Operation) error { return d.writeJSON("operation.json", op) }
 
-// Finish appends the operation to the journal and forgets it as under way.
-func (d *Dir) Finish(op bluegreen.Operation) error {
-	line, err := json.Marshal(op)
-	if err != nil {
-		return fmt.Errorf("encode the operation: %w", err)
-	}
-	old, err := os.ReadFile(d.path("journal.ndjson"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the journal: %w", err)
-	}
-	lines := bytes.SplitAfter(old, []byte("\n"))
-	if n := len(lines) - journalKeep; n > 0 {
-		lines = lines[n:]
-	}
-	text := append(bytes.Join(lines, nil), append(line, '\n')...)
-	if err := d.write("journal.ndjson", text); err != nil {
-		return err
-	}
-	if err := os.Remove(d.path("operation.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("close the operation: %w", err)
-	}
-	return nil
-}
-
 // Status reads everything but what only nginx knows.
 func (d *Dir) Status() (bluegreen.RouterStatus, error) {
 	active, err := d.Active()
@@ -187,12 +160,21 @@ func (d *Dir) Status() (bluegreen.RouterStatus, error) {
 	st := bluegreen.RouterStatus{Active: active, Seed: d.seed(), Lock: d.Holder()}
 	var op bluegreen.Operation
 	// An operation under way is unfinished only when nobody works on it.
-	if d.readJSON("operation.json", &op) == nil && st.Lock == nil {
-		st.Unfinished = &op
+	if d.readJSON("operation.json", &op) == nil {
+		if st.Lock == nil {
+			st.Unfinished = &op
+		} else {
+			st.Current = &op
+		}
 	}
 	if ops, err := d.Journal(); err == nil && len(ops) > 0 {
-		st.Last = &ops[len(ops)-1]
+		st.Last, st.Moves = &ops[len(ops)-1], moves(ops)
 	}
+	var solo bluegreen.Solo
+	if d.readJSON(soloFile, &solo) == nil {
+		st.Solo = &solo
+	}
+	st.Bake = d.Bake()
 	for _, pool := range bluegreen.Pools() {
 		var f bluegreen.Fault
 		if d.readJSON(faultFile(pool), &f) == nil {
@@ -200,26 +182,6 @@ func (d *Dir) Status() (bluegreen.RouterStatus, error) {
 		}
 	}
 	return st, nil
-}
-
-// Journal returns the finished operations, oldest first. A line that cannot be
-// read is left out.
-func (d *Dir) Journal() ([]bluegreen.Operation, error) {
-	text, err := os.ReadFile(d.path("journal.ndjson"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the journal: %w", err)
-	}
-	var ops []bluegreen.Operation
-	for line := range bytes.Lines(text) {
-		var op bluegreen.Operation
-		if json.Unmarshal(line, &op) == nil {
-			ops = append(ops, op)
-		}
-	}
-	return ops, nil
 }
 
 // SetFault records a fault. A fault on the same pool is replaced.

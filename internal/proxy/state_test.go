@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -113,13 +114,13 @@ func TestDir_JournalIsBounded(t *testing.T) {
 	if _, err := dir.Init(bluegreen.Blue); err != nil {
 		t.Fatal(err)
 	}
-	for range 250 {
-		if err := dir.Finish(bluegreen.Operation{ID: "x", To: bluegreen.Green}); err != nil {
+	for i := range 250 {
+		if err := dir.Finish(bluegreen.Operation{ID: "x-" + strconv.Itoa(i), To: bluegreen.Green}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ops, err := dir.Journal()
-	if err != nil || len(ops) > 201 || len(ops) < 200 {
+	if err != nil || len(ops) != 200 || ops[199].ID != "x-249" {
 		t.Errorf("journal holds %d, %v", len(ops), err)
 	}
 }

@@ -16,6 +16,9 @@ func RouterContract(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Run("the lock excludes other connections until close", func(t *testing.T) { contractLock(t, open) })
 	t.Run("an operation is unfinished until it is finished", func(t *testing.T) { contractJournal(t, open) })
 	t.Run("faults are kept until cleared", func(t *testing.T) { contractFaults(t, open) })
+	t.Run("a pool is kept out of the failover until it is let in", func(t *testing.T) { contractSolo(t, open) })
+	t.Run("a bake is live while its connection lasts", func(t *testing.T) { contractBake(t, open) })
+	t.Run("the journal replaces an entry that is finished again", func(t *testing.T) { contractHistory(t, open) })
 	t.Run("probes answer one by one", func(t *testing.T) { contractProbe(t, open) })
 }
 
@@ -90,6 +93,93 @@ func contractFaults(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	must(t, a.ClearFault(t.Context(), bluegreen.Green))
 	if got := status(t, b).Faults; len(got) != 0 {
 		t.Errorf("faults after clearing = %+v", got)
+	}
+}
+
+func contractSolo(t *testing.T, open func(t *testing.T) bluegreen.Router) {
+	t.Helper()
+	a, b := open(t), open(t)
+	solo := bluegreen.Solo{Pool: bluegreen.Green, By: bluegreen.Holder{User: "ana"}, Since: time.Unix(5, 0).UTC()}
+	must(t, a.SetSolo(t.Context(), &solo))
+	if got := status(t, b).Solo; got == nil || *got != solo {
+		t.Fatalf("solo = %+v, want %+v", got, solo)
+	}
+	must(t, b.SetSolo(t.Context(), nil))
+	must(t, b.SetSolo(t.Context(), nil))
+	if got := status(t, a).Solo; got != nil {
+		t.Errorf("solo after it was ended = %+v", got)
+	}
+}
+
+func contractBake(t *testing.T, open func(t *testing.T) bluegreen.Router) {
+	t.Helper()
+	a, b := open(t), open(t)
+	bake := bluegreen.Bake{Operation: "deploy-1", Pool: bluegreen.Green, From: bluegreen.Blue, Threshold: 2}
+	must(t, a.BeginBake(t.Context(), bake))
+	for name, r := range map[string]bluegreen.Router{"its own": a, "another": b} {
+		if got := status(t, r).Bake; got == nil || !got.Live || got.Operation != "deploy-1" {
+			t.Fatalf("on %s connection: bake = %+v, want a live one", name, got)
+		}
+	}
+	if err := b.BeginBake(t.Context(), bake); err == nil {
+		t.Error("a second bake began")
+	}
+	bake.Verdict.Requests = 7
+	if stands, err := a.UpdateBake(t.Context(), bake); err != nil || !stands {
+		t.Fatalf("UpdateBake = %t, %v; want it to stand", stands, err)
+	}
+	must(t, a.Close())
+	eventually(t, "the record of a dead bake says so", func() bool {
+		got := status(t, b).Bake
+		return got != nil && !got.Live && got.Verdict.Requests == 7
+	})
+	c := open(t)
+	must(t, c.EndBake(t.Context()))
+	must(t, c.BeginBake(t.Context(), bake))
+	must(t, b.EndBake(t.Context()))
+	if stands, err := c.UpdateBake(t.Context(), bake); err != nil || stands {
+		t.Errorf("UpdateBake after another ended it = %t, %v; want it gone", stands, err)
+	}
+	if got := status(t, b).Bake; got != nil {
+		t.Errorf("the record is back: %+v", got)
+	}
+	must(t, c.EndBake(t.Context()))
+}
+
+func contractHistory(t *testing.T, open func(t *testing.T) bluegreen.Router) {
+	t.Helper()
+	a, b := open(t), open(t)
+	op := bluegreen.Operation{
+		ID: "deploy-7", Kind: bluegreen.ActDeploy, From: bluegreen.Blue, To: bluegreen.Green, Phase: bluegreen.OpInstall,
+		New: &bluegreen.Release{ID: "v2", Image: "shop:2", ImageID: "sha256:2"},
+	}
+	must(t, a.Lock(t.Context(), bluegreen.Holder{User: "ana"}))
+	must(t, a.Begin(t.Context(), op))
+	if got := status(t, b).Current; got == nil || got.Phase != bluegreen.OpInstall {
+		t.Errorf("current = %+v, want the operation of the lock's holder at its phase", got)
+	}
+	op.Phase, op.Finished, op.Result = "", time.Unix(9, 0).UTC(), "done"
+	must(t, a.Finish(t.Context(), op))
+	op.Bake = &bluegreen.Bake{Operation: op.ID, Verdict: bluegreen.Verdict{Requests: 12}}
+	must(t, a.Finish(t.Context(), op))
+	must(t, a.Unlock(t.Context()))
+	ops, err := b.History(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for i := range ops {
+		if ops[i].ID == op.ID {
+			n++
+		}
+	}
+	last := ops[len(ops)-1]
+	if n != 1 || last.ID != op.ID || last.Bake == nil || last.Bake.Verdict.Requests != 12 {
+		t.Errorf("history has the entry %d times, the newest is %+v", n, last)
+	}
+	moves := status(t, b).Moves
+	if len(moves) == 0 || moves[len(moves)-1].ID != op.ID || moves[len(moves)-1].New.ImageID != "sha256:2" {
+		t.Errorf("moves = %+v, want the deploy last", moves)
 	}
 }
 

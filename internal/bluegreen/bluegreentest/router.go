@@ -19,7 +19,14 @@ type Proxy struct {
 	unfinished *bluegreen.Operation
 	Journal    []bluegreen.Operation
 	faults     map[bluegreen.Pool]bluegreen.Fault
+	solo       *bluegreen.Solo
+	bake       *bluegreen.Bake
+	baker      *FakeRouter
 
+	// Open connections to each address.
+	Connections map[string]int
+	// Phases are the operations as Begin recorded them.
+	Phases []bluegreen.StepOp
 	// Answers of the pools to probes; a missing one is 200 from the pool.
 	Probes map[bluegreen.Pool]bluegreen.ProbeResult
 	// AppFaults are the chaos commands the demo apps got.
@@ -62,6 +69,19 @@ func (r *FakeRouter) Status(ctx context.Context) (bluegreen.RouterStatus, error)
 	}
 	if st.Lock == nil {
 		st.Unfinished = p.unfinished
+	} else {
+		st.Current = p.unfinished
+	}
+	st.Solo = p.solo
+	if p.bake != nil {
+		b := *p.bake
+		b.Live = p.baker != nil
+		st.Bake = &b
+	}
+	for _, op := range p.Journal {
+		if op.Moved() || op.Installed() {
+			st.Moves = append(st.Moves, op)
+		}
 	}
 	if n := len(p.Journal); n > 0 {
 		st.Last = &p.Journal[n-1]
@@ -138,6 +158,9 @@ func (r *FakeRouter) Verify(context.Context) (bluegreen.Pool, error) {
 // Begin implements [bluegreen.Router].
 func (r *FakeRouter) Begin(_ context.Context, op bluegreen.Operation) error {
 	r.proxy.CutOff(op)
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	r.proxy.Phases = append(r.proxy.Phases, op.Phase)
 	return nil
 }
 
@@ -146,7 +169,15 @@ func (r *FakeRouter) Finish(_ context.Context, op bluegreen.Operation) error {
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unfinished = nil
+	if p.unfinished != nil && p.unfinished.ID == op.ID {
+		p.unfinished = nil
+	}
+	for i := range p.Journal {
+		if op.ID != "" && p.Journal[i].ID == op.ID {
+			p.Journal[i] = op
+			return nil
+		}
+	}
 	p.Journal = append(p.Journal, op)
 	return nil
 }
@@ -175,5 +206,83 @@ func (r *FakeRouter) Chaos(_ context.Context, pool bluegreen.Pool, mode bluegree
 	return nil
 }
 
+// SetSolo implements [bluegreen.Router].
+func (r *FakeRouter) SetSolo(_ context.Context, solo *bluegreen.Solo) error {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	r.proxy.solo = solo
+	return nil
+}
+
+// InFlight implements [bluegreen.Router].
+func (r *FakeRouter) InFlight(_ context.Context, addrs []string) (int, error) {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	n := 0
+	for _, addr := range addrs {
+		n += r.proxy.Connections[addr]
+	}
+	return n, nil
+}
+
+// Connect sets how many connections the proxy has open to an address.
+func (p *Proxy) Connect(addr string, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.Connections == nil {
+		p.Connections = map[string]int{}
+	}
+	p.Connections[addr] = n
+}
+
+// BeginBake implements [bluegreen.Router].
+func (r *FakeRouter) BeginBake(_ context.Context, bake bluegreen.Bake) error {
+	p := r.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.baker != nil && p.baker != r {
+		return errors.New("another bake is running")
+	}
+	p.bake, p.baker = &bake, r
+	return nil
+}
+
+// UpdateBake implements [bluegreen.Router].
+func (r *FakeRouter) UpdateBake(_ context.Context, bake bluegreen.Bake) (bool, error) {
+	p := r.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bake == nil || p.baker != r {
+		return false, nil
+	}
+	p.bake = &bake
+	return true, nil
+}
+
+// EndBake implements [bluegreen.Router].
+func (r *FakeRouter) EndBake(context.Context) error {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	r.proxy.bake = nil
+	if r.proxy.baker == r {
+		r.proxy.baker = nil
+	}
+	return nil
+}
+
+// History implements [bluegreen.Router].
+func (r *FakeRouter) History(context.Context) ([]bluegreen.Operation, error) {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	return append([]bluegreen.Operation(nil), r.proxy.Journal...), nil
+}
+
 // Close implements [bluegreen.Router].
-func (r *FakeRouter) Close() error { return r.Unlock(context.Background()) }
+func (r *FakeRouter) Close() error {
+	r.proxy.mu.Lock()
+	if r.proxy.baker == r {
+		r.proxy.baker = nil
+	}
+	r.proxy.mu.Unlock()
+	return r.Unlock(context.Background())
+}

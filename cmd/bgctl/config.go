@@ -1,0 +1,38 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newConfigCommand returns `bgctl config`.
+func newConfigCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "config", Short: "Print the resolved compose file, with secrets hidden", Args: cobra.NoArgs,
+		Long: "Print the compose file as bgctl runs it: files merged, variables filled in.\n" +
+			"The values of variables whose names speak of secrets are hidden.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			project, err := a.load(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if project, err = project.Redacted(); err != nil {
+				return err
+			}
+			marshal := project.MarshalYAML
+			if asJSON {
+				marshal = project.MarshalJSON
+			}
+			text, err := marshal()
+			if err != nil {
+				return err
+			}
+			_, err = a.out.Write(append([]byte(strings.TrimRight(string(text), "\n")), '\n'))
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}

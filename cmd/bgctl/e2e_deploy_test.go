@@ -1,0 +1,476 @@
+//go:build e2e
+
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/load"
+)
+
+// releases are images for a deploy: the same application under other names, and
+// ones that do not work.
+type releases struct {
+	base string
+	repo string
+}
+
+// newReleases makes the images that the tests of deploys share.
+func newReleases(t *testing.T, s *stack) releases {
+	t.Helper()
+	r := releases{
+		base: strings.TrimSpace(docker(t, "inspect", "-f", "{{.Config.Image}}", s.container(t, "app_green"))),
+		repo: s.project,
+	}
+	for tag, text := range map[string]string{
+		"v2":   "LABEL release=v2",
+		"v3":   "LABEL release=v3",
+		"dies": `CMD ["demo-app","--no-such-flag"]`,
+		"sick": `HEALTHCHECK --interval=1s --timeout=1s --start-period=1s --retries=2 CMD ["/bgctl","healthcheck","http://127.0.0.1:1/"]`,
+		// Healthy by its own word, but nothing listens where nginx asks.
+		"deaf": "HEALTHCHECK NONE\n" + `CMD ["slack-standin"]`,
+	} {
+		cmd := exec.Command("docker", "build", "-q", "-t", r.ref(tag), "-")
+		cmd.Stdin = strings.NewReader("FROM " + r.base + "\n" + text + "\n")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", tag, err, out)
+		}
+	}
+	return r
+}
+
+// ref is the reference of one of the images.
+func (r releases) ref(tag string) string { return r.repo + ":" + tag }
+
+// holds is the image and the release of a pool, as status tells them.
+func (s *stack) holds(t *testing.T, pool string) (image, release string) {
+	t.Helper()
+	pools, _ := s.status(t)["pools"].(map[string]any)
+	p, _ := pools[pool].(map[string]any)
+	image, _ = p["image"].(string)
+	release, _ = p["release"].(string)
+	return image, release
+}
+
+// other is the other pool.
+func other(pool string) string {
+	return map[string]string{"blue": "green", "green": "blue"}[pool]
+}
+
+// env is the text of the stack's .env.
+func (s *stack) envText(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(s.dir, ".env"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestDeploy runs on a stack of its own: it changes what the pools hold.
+func TestDeploy(t *testing.T) {
+	var repo string
+	// Registered first, so that it runs when the containers are gone.
+	t.Cleanup(func() {
+		out, err := exec.Command("docker", "images", "-q", "--filter", "reference="+repo+":*").Output()
+		if ids := strings.Fields(string(out)); err == nil && len(ids) > 0 {
+			_ = exec.Command("docker", append([]string{"rmi", "-f"}, ids...)...).Run()
+		}
+	})
+	s := own(t, "deploy")
+	repo = s.project
+	s.must(t, "up")
+	r := newReleases(t, s)
+	t.Run("under load", func(t *testing.T) { deployUnderLoad(t, s, r) })
+	t.Run("rollback", func(t *testing.T) { deployRollback(t, s, r) })
+	t.Run("goes back two releases", func(t *testing.T) { deployBackTwice(t, s, r) })
+	t.Run("no image", func(t *testing.T) { deployNoImage(t, s) })
+	t.Run("never ready", func(t *testing.T) { deployNeverReady(t, s, r) })
+	t.Run("staged", func(t *testing.T) { deployStaged(t, s, r) })
+	t.Run("concurrent", func(t *testing.T) { deployConcurrent(t, s, r) })
+	t.Run("bake", func(t *testing.T) { deployBake(t, s, r) })
+	t.Run("promote", func(t *testing.T) { deployPromote(t, s, r) })
+	t.Run("killed", func(t *testing.T) { deployKilled(t, s, r) })
+	t.Run("status --watch", func(t *testing.T) { statusWatch(t, s) })
+	t.Run("history", func(t *testing.T) { deployHistory(t, s) })
+}
+
+// Intent: a deploy under 32 keep-alive clients that never retry loses no request,
+// and no user sees the new release before traffic is moved to it.
+func deployUnderLoad(t *testing.T, s *stack, r releases) {
+	tr := s.start(t, load.Config{Clients: 32, Methods: []string{"GET", "POST"}})
+	time.Sleep(300 * time.Millisecond)
+	res := s.must(t, "deploy", r.ref("v2"), "--json")
+	time.Sleep(500 * time.Millisecond)
+	rep := tr.stop()
+	t.Logf("deploy: %s; %s", res.took.Round(time.Millisecond), rep.String())
+	if rep.Failed != 0 || rep.Sent < 2000 {
+		t.Errorf("%s", rep.String())
+	}
+	var out bluegreen.Outcome
+	if err := json.Unmarshal([]byte(res.out), &out); err != nil || out.Receipt == nil || out.Receipt.Failed != 0 || out.Receipt.Late != 0 {
+		t.Errorf("%v in %s", err, res.out)
+	}
+	// The first answer of the new release ends the old one's: both at once would
+	// mean that users saw it before the switch.
+	var firstNew, lastOld time.Time
+	early := tr.count(func(q *load.Result) bool {
+		switch q.Release {
+		case "v2":
+			if firstNew.IsZero() || q.End.Before(firstNew) {
+				firstNew = q.End
+			}
+		default:
+			if q.Start.After(lastOld) {
+				lastOld = q.Start
+			}
+		}
+		return q.Release == "v2" && q.Pool != "green"
+	})
+	if early != 0 || firstNew.IsZero() || lastOld.Sub(firstNew) > 50*time.Millisecond {
+		t.Errorf("%d early; first answer of v2 at %s, last request answered by the old release sent at %s", early, firstNew, lastOld)
+	}
+	if image, release := s.holds(t, "green"); s.active(t) != "green" || image != r.ref("v2") || release != "v2" {
+		t.Errorf("active %s, green holds %s %s", s.active(t), image, release)
+	}
+	for _, line := range []string{"GREEN_IMAGE=" + r.ref("v2"), "RELEASE_ID_GREEN=v2", "ACTIVE_POOL=green"} {
+		if !strings.Contains(s.envText(t), line+"\n") {
+			t.Errorf(".env lacks %s:\n%s", line, s.envText(t))
+		}
+	}
+	// The deploy converged as up does: nothing is left to do.
+	if up := s.must(t, "up"); !strings.Contains(up.out, "nothing to do") {
+		t.Errorf("up after a deploy:\n%s%s", up.out, up.err)
+	}
+}
+
+// Intent: rollback is a switch while the old release still stands there, says what
+// it goes back to, and refuses when there is nothing before it.
+func deployRollback(t *testing.T, s *stack, r releases) {
+	if dry := s.must(t, "rollback", "--dry-run"); !strings.Contains(dry.out, "goes back to: v1.0.0") || strings.Contains(dry.out, "install") {
+		t.Errorf("dry run:\n%s", dry.out)
+	}
+	tr := s.start(t, load.Config{Clients: 32, Methods: []string{"GET", "POST"}})
+	time.Sleep(300 * time.Millisecond)
+	res := s.must(t, "rollback")
+	time.Sleep(300 * time.Millisecond)
+	rep := tr.stop()
+	t.Logf("rollback: %s; %s", res.took.Round(time.Millisecond), rep.String())
+	if rep.Failed != 0 || res.took > 2*time.Second || s.active(t) != "blue" {
+		t.Errorf("rollback took %s, active %s, %s", res.took, s.active(t), rep.String())
+	}
+	if again := s.run("rollback"); again.code != 4 || !strings.Contains(again.err, "no release that took traffic before") {
+		t.Errorf("rollback with nothing before: exit %d, %s", again.code, again.err)
+	}
+	s.must(t, "switch", "green")
+}
+
+// Intent: two releases back is not in the standby any more; its very image is put
+// there again, although its tag means another one by now.
+func deployBackTwice(t *testing.T, s *stack, r releases) {
+	moving := r.ref("moving")
+	docker(t, "tag", r.ref("v2"), moving)
+	id := strings.TrimSpace(docker(t, "inspect", "-f", "{{.Id}}", moving))
+	s.must(t, "deploy", moving, "--release", "m1")
+	pool := s.active(t)
+	s.must(t, "deploy", r.ref("v3"), "--release", "m2")
+	s.must(t, "deploy", r.ref("v2"), "--release", "m3")
+	docker(t, "tag", r.ref("dies"), moving)
+	s.must(t, "rollback") // to m2, which still stands in the standby
+	if _, release := s.holds(t, s.active(t)); s.active(t) != other(pool) || release != "m2" {
+		t.Fatalf("after one rollback %s is active and holds %s", s.active(t), release)
+	}
+	res := s.must(t, "rollback") // to m1: m3 stands in its place
+	image, release := s.holds(t, pool)
+	if s.active(t) != pool || release != "m1" || image != id || !strings.Contains(res.err, "back to m1") {
+		t.Errorf("after two rollbacks %s is active; %s holds %s %s; %s", s.active(t), pool, image, release, res.err)
+	}
+	if status, from, body := get(t, s.url()+"/version"); status != 200 || from != pool || !strings.Contains(body, "m1") {
+		t.Errorf("users get %d from %s: %s", status, from, body)
+	}
+	if up := s.must(t, "up"); !strings.Contains(up.out, "nothing to do") {
+		t.Errorf("up after a rollback:\n%s%s", up.out, up.err)
+	}
+}
+
+// Intent: an image that cannot be had changes nothing and says so.
+func deployNoImage(t *testing.T, s *stack) {
+	standby := other(s.active(t))
+	before := s.container(t, "app_"+standby)
+	for _, args := range [][]string{
+		{"deploy", "bgctl-e2e/none:1", "--pull", "never"},
+		{"deploy", "registry.invalid/none:1"},
+	} {
+		if r := s.run(args...); r.code != 4 || !strings.Contains(r.err, "no image") || !strings.Contains(r.err, "nothing was changed") {
+			t.Errorf("%v: exit %d, %s", args, r.code, r.err)
+		}
+	}
+	if s.container(t, "app_"+standby) != before {
+		t.Error("the standby was touched")
+	}
+	if r := s.run("status"); r.code != 0 {
+		t.Errorf("status: exit %d\n%s", r.code, r.out)
+	}
+}
+
+// Intent: a release that does not become ready leaves traffic where it is, explains
+// itself, and gives its place back to the one before it; users notice nothing.
+func deployNeverReady(t *testing.T, s *stack, r releases) {
+	for tag, says := range map[string]string{"dies": "no-such-flag", "sick": "connection refused", "deaf": "did not become ready"} {
+		t.Run(tag, func(t *testing.T) {
+			active := s.active(t)
+			image, release := s.holds(t, other(active))
+			tr := s.start(t, load.Config{Clients: 8, Methods: []string{"GET", "POST"}, Rate: 200})
+			res := s.run("deploy", r.ref(tag), "--timeout", "8s")
+			rep := tr.stop()
+			t.Logf("exit %d after %s: %s", res.code, res.took.Round(time.Millisecond), res.err[strings.LastIndex(strings.TrimSpace(res.err), "\n")+1:])
+			if res.code != 1 || !strings.Contains(res.err, says) || !strings.Contains(res.err, "traffic stays on "+active) {
+				t.Errorf("exit %d: %s", res.code, res.err)
+			}
+			if i, rel := s.holds(t, other(active)); s.active(t) != active || i != image || rel != release {
+				t.Errorf("active %s, %s holds %s %s, want %s %s", s.active(t), other(active), i, rel, image, release)
+			}
+			if rep.Failed != 0 || rep.ByPool[other(active)] != 0 {
+				t.Errorf("users: %s", rep.String())
+			}
+			if st := s.run("status"); st.code != 0 {
+				t.Errorf("status: exit %d\n%s", st.code, st.out)
+			}
+			if strings.Contains(s.envText(t), r.ref(tag)) {
+				t.Errorf(".env names the release that failed:\n%s", s.envText(t))
+			}
+		})
+	}
+}
+
+// Intent: --no-switch leaves traffic alone; a switch promotes what was staged.
+func deployStaged(t *testing.T, s *stack, r releases) {
+	active := s.active(t)
+	res := s.must(t, "deploy", r.ref("v3"), "--no-switch")
+	if _, release := s.holds(t, other(active)); s.active(t) != active || release != "v3" || !strings.Contains(res.out, "bgctl switch "+other(active)) {
+		t.Errorf("active %s, %s holds %s\n%s", s.active(t), other(active), release, res.out)
+	}
+	s.must(t, "switch", other(active))
+	if status, _, body := get(t, s.url()+"/version"); status != 200 || !strings.Contains(body, "v3") {
+		t.Errorf("users get %d: %s", status, body)
+	}
+	if res := s.run("deploy", r.ref("v2"), "--to", other(active)); res.code != 4 || !strings.Contains(res.err, "takes all traffic") {
+		t.Errorf("deploy to the active pool: exit %d, %s", res.code, res.err)
+	}
+}
+
+// Intent: of several deploys at once one acts and the others are told who does.
+func deployConcurrent(t *testing.T, s *stack, r releases) {
+	standby := other(s.active(t))
+	var wg sync.WaitGroup
+	codes := make([]int, 4)
+	for i := range codes {
+		wg.Go(func() {
+			res := s.run("deploy", r.ref("v2"), "--no-switch", "--release", fmt.Sprintf("race-%d", i))
+			codes[i] = res.code
+			if res.code == 6 && !strings.Contains(res.err, "locked by") {
+				t.Errorf("exit 6 without a holder: %s", res.err)
+			}
+		})
+	}
+	wg.Wait()
+	won := -1
+	for i, code := range codes {
+		switch {
+		case code == 0 && won < 0:
+			won = i
+		case code != 6:
+			t.Errorf("codes %v: want one 0 and the rest 6", codes)
+		}
+	}
+	if _, release := s.holds(t, standby); won < 0 || release != fmt.Sprintf("race-%d", won) {
+		t.Errorf("codes %v, %s holds %s", codes, standby, release)
+	}
+}
+
+// Intent: a release that fails its users goes back by itself, although the old
+// release saved every one of them; everybody sees that it bakes, and why it ended.
+func deployBake(t *testing.T, s *stack, r releases) {
+	active := s.active(t)
+	_, before := s.holds(t, active)
+	tr := s.start(t, load.Config{Clients: 4, Rate: 200})
+	done := make(chan result, 1)
+	go func() { done <- s.run("deploy", r.ref("v3"), "--release", "bad", "--bake", "1m", "--json") }()
+	eventually(t, 30*time.Second, "it bakes", func() bool { return s.status(t)["state"] == "baking" })
+	if res := s.run("deploy", r.ref("v2")); res.code != 4 || !strings.Contains(res.err, "is watched until") {
+		t.Errorf("deploy during a bake: exit %d, %s", res.code, res.err)
+	}
+	time.Sleep(2 * time.Second) // answers that are good, so that it is the bad ones that count
+	s.must(t, "chaos", other(active), "--mode", "error")
+	broken := time.Now()
+	res := <-done
+	t.Logf("rolled back %s after it began to fail: %s", time.Since(broken).Round(time.Millisecond), res.err)
+	rep := tr.stop()
+	var out bluegreen.Outcome
+	if err := json.Unmarshal([]byte(res.out), &out); err != nil || out.Bake == nil || out.Bake.Verdict.Saved == 0 || out.Bake.Verdict.Breach == "" {
+		t.Errorf("%v in %s", err, res.out)
+	}
+	if res.code != 7 || !strings.Contains(res.err, "% of the last") || time.Since(broken) > 10*time.Second {
+		t.Errorf("exit %d after %s: %s", res.code, time.Since(broken), res.err)
+	}
+	if _, release := s.holds(t, active); s.active(t) != active || release != before || rep.Failed != 0 {
+		t.Errorf("active %s holding %s, users: %s", s.active(t), release, rep.String())
+	}
+	s.must(t, "heal", other(active))
+	if st := s.run("status"); st.code != 0 {
+		t.Errorf("status afterwards: exit %d\n%s", st.code, st.out)
+	}
+}
+
+// Intent: a bake that another operator ends leaves the release; one whose command
+// dies is named by status and settled by the next command.
+func deployPromote(t *testing.T, s *stack, r releases) {
+	standby := other(s.active(t))
+	done := make(chan result, 1)
+	go func() { done <- s.run("deploy", r.ref("v2"), "--bake", "1m") }()
+	eventually(t, 30*time.Second, "it bakes", func() bool { return s.status(t)["state"] == "baking" })
+	s.must(t, "promote")
+	if res := <-done; res.code != 0 || !strings.Contains(res.out, "its bake was ended") || s.active(t) != standby {
+		t.Errorf("exit %d, active %s: %s%s", res.code, s.active(t), res.out, res.err)
+	}
+	if res := s.must(t, "promote"); !strings.Contains(res.out, "nothing to do") {
+		t.Errorf("promote without a bake: %s", res.out)
+	}
+	cmd := exec.Command(bin(), "-p", s.project, "deploy", r.ref("v3"), "--bake", "1m")
+	cmd.Dir, cmd.Env = s.dir, s.env
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "it bakes", func() bool { return s.status(t)["state"] == "baking" })
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	eventually(t, 5*time.Second, "status says that it was cut off", func() bool {
+		st := s.run("status")
+		return st.code == 3 && strings.Contains(st.out, "was cut off")
+	})
+	res := s.must(t, "rollback")
+	if !strings.Contains(res.err, "the bake of") || s.run("status").code != 0 {
+		t.Errorf("the next command does not say what happened: %s", res.err)
+	}
+}
+
+// Intent: a deploy killed at any step leaves traffic on a pool that works, and the
+// next command says what happened and finishes or undoes it.
+func deployKilled(t *testing.T, s *stack, r releases) {
+	points := []string{
+		"after-image", "after-journal", "after-solo", "before-install", "after-install", "after-ready", "after-probe", "after-keep",
+		"before-admit", "after-admit", "before-route", "after-route", "after-verify", "after-env", "after-close",
+	}
+	for i, point := range points {
+		t.Run(point, func(t *testing.T) {
+			active := s.active(t)
+			image, release := s.holds(t, other(active))
+			tag := []string{"v2", "v3"}[i%2]
+			res := s.runEnv([]string{"BGCTL_FAILPOINT=" + point}, "deploy", r.ref(tag), "--release", fmt.Sprintf("k%d", i))
+			if res.code != -1 {
+				t.Fatalf("exit %d, want it killed: %s", res.code, res.err)
+			}
+			now := s.active(t)
+			moved := point == "after-route" || point == "after-verify" || point == "after-env" || strings.HasSuffix(point, "-close")
+			if (now != active) != moved {
+				t.Fatalf("active = %q, was %q", now, active)
+			}
+			if status, pool, _ := get(t, s.url()); status != 200 || pool != now {
+				t.Errorf("status says %s, users get %d from %s", now, status, pool)
+			}
+			cut, _ := s.status(t)["unfinished"].(string)
+			journaled := point != "after-image" && point != "after-close"
+			if (cut != "") != journaled {
+				t.Errorf("unfinished = %q", cut)
+			}
+			// heal is the next command: it settles whatever was left open.
+			eventually(t, 10*time.Second, "the next command works", func() bool {
+				res = s.run("heal", other(active))
+				return res.code == 0
+			})
+			if journaled && !moved && !strings.Contains(res.err, "was cut off") {
+				t.Errorf("the next command does not say what happened: %s%s", res.out, res.err)
+			}
+			if moved { // nothing to heal: a switch there and back settles it
+				s.must(t, "rollback")
+			}
+			st := s.status(t)
+			if cut, _ := st["unfinished"].(string); cut != "" || st["solo"] != nil || st["state"] != "ok" {
+				t.Errorf("not settled: state %v, unfinished %q, solo %v", st["state"], cut, st["solo"])
+			}
+			gotImage, gotRelease := s.holds(t, other(active))
+			staged := point == "before-admit" || point == "after-admit" || point == "before-route" || moved
+			if staged {
+				image, release = r.ref(tag), fmt.Sprintf("k%d", i)
+			}
+			if gotImage != image || gotRelease != release {
+				t.Errorf("%s holds %s %s, want %s %s", other(active), gotImage, gotRelease, image, release)
+			}
+		})
+	}
+	if up := s.must(t, "up"); !strings.Contains(up.out, "nothing to do") {
+		t.Errorf("up finds something to do:\n%s%s", up.out, up.err)
+	}
+}
+
+// Intent: status --watch prints a line a change and ends when what it waits for
+// holds; it outlives the proxy.
+func statusWatch(t *testing.T, s *stack) {
+	active := s.active(t)
+	if res := s.must(t, "status", "--watch", "--until", "healthy", "--timeout", "20s"); strings.Count(res.out, "\n") != 1 {
+		t.Errorf("healthy already:\n%s", res.out)
+	}
+	if res := s.run("status", "--watch", "--until", "state=down", "--timeout", "1s", "--interval", "200ms"); res.code != 124 || strings.Count(res.out, "\n") != 1 {
+		t.Errorf("exit %d:\n%s%s", res.code, res.out, res.err)
+	}
+	done := make(chan result, 1)
+	go func() {
+		done <- s.run("status", "--watch", "--json", "--until", "healthy,active="+other(active), "--timeout", "60s")
+	}()
+	time.Sleep(500 * time.Millisecond)
+	docker(t, "restart", "-t", "2", s.container(t, "nginx"))
+	eventually(t, 20*time.Second, "the proxy is back", func() bool { return s.active(t) == active })
+	s.must(t, "switch", other(active))
+	res := <-done
+	var states []string
+	for line := range strings.Lines(res.out) {
+		var v struct{ State, Active string }
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		states = append(states, v.State+" "+v.Active)
+	}
+	if res.code != 0 || states[0] != "ok "+active || states[len(states)-1] != "ok "+other(active) || len(states) < 3 {
+		t.Errorf("exit %d, states %q, %s", res.code, states, res.err)
+	}
+}
+
+// Intent: the journal tells who did what, newest first, with what it cost.
+func deployHistory(t *testing.T, s *stack) {
+	var v struct{ Operations []bluegreen.Operation }
+	if err := json.Unmarshal([]byte(s.must(t, "history", "--json", "-n", "200").out), &v); err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[bluegreen.Action]int{}
+	for i, op := range v.Operations {
+		kinds[op.Kind]++
+		if op.By.User == "" || op.Result == "" || i > 0 && op.Started.After(v.Operations[i-1].Started) {
+			t.Errorf("entry %d: %+v", i, op)
+		}
+	}
+	if kinds[bluegreen.ActDeploy] < 10 || kinds[bluegreen.ActRollback] < 4 || kinds[bluegreen.ActSwitch] < 2 {
+		t.Errorf("kinds = %v", kinds)
+	}
+	if text := s.must(t, "history").out; !strings.Contains(text, "v1.0.0") && strings.Count(text, "\n") != 21 {
+		t.Errorf("history:\n%s", text)
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bgctl/internal/bluegreen"
+)
+
+// historyJSON is the documented form of `bgctl history --json`.
+type historyJSON struct {
+	Project    string                `json:"project"`
+	Operations []bluegreen.Operation `json:"operations"` // newest first
+}
+
+// newHistoryCommand returns `bgctl history`.
+func newHistoryCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var limit int
+	cmd := &cobra.Command{
+		Use: "history", Short: "List what was done to the deployment: who, when, what it cost", Args: cobra.NoArgs,
+		Long: "List the last 200 operations that the proxy's journal holds, newest first.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("-n %d: want 1 or more", limit)
+			}
+			ops, project, err := a.history(cmd.Context())
+			if err != nil {
+				return err
+			}
+			slices.Reverse(ops)
+			ops = ops[:min(len(ops), limit)]
+			if asJSON {
+				return writeJSON(a.out, historyJSON{Project: project, Operations: append([]bluegreen.Operation{}, ops...)})
+			}
+			return printHistory(a.out, ops)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many operations")
+	return cmd
+}
+
+// history reads the journal.
+func (a *app) history(ctx context.Context) ([]bluegreen.Operation, string, error) {
+	t, err := a.open(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer t.close()
+	router, err := t.stack.Open(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = router.Close() }() // only read
+	ops, err := router.History(ctx)
+	return ops, t.project.Name, err
+}
+
+// printHistory prints one operation a line.
+func printHistory(w io.Writer, ops []bluegreen.Operation) error {
+	if len(ops) == 0 {
+		_, err := fmt.Fprintln(w, "nothing was done to this deployment yet")
+		return err
+	}
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "WHEN\tWHO\tWHAT\tTRAFFIC\tRELEASE\tTOOK\tRECEIPT\tRESULT")
+	for i := range ops {
+		op := &ops[i]
+		fmt.Fprintf(tw, "%s\t%s@%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			op.Started.Local().Format("2006-01-02 15:04:05"), clean(op.By.User), clean(op.By.Host), op.Kind,
+			movement(op), releases(op), op.Finished.Sub(op.Started).Round(10*time.Millisecond), figures(op), clean(result(op)))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// movement is where traffic went.
+func movement(op *bluegreen.Operation) string {
+	if op.Moved() {
+		return fmt.Sprintf("%s → %s", op.From, op.To)
+	}
+	return "on " + dash(op.From.String())
+}
+
+// releases is which release gave way to which.
+func releases(op *bluegreen.Operation) string {
+	name := func(r *bluegreen.Release) string {
+		if r == nil {
+			return "-"
+		}
+		return clean(or(r.ID, r.Image))
+	}
+	switch {
+	case op.Moved():
+		return fmt.Sprintf("%s → %s", name(op.Old), name(op.New))
+	case op.Before != nil || op.New != nil && op.Staged:
+		return fmt.Sprintf("%s: %s → %s", op.To, name(op.Before), name(op.New))
+	}
+	return name(op.New)
+}
+
+// figures are what moving traffic cost.
+func figures(op *bluegreen.Operation) string {
+	if op.Receipt == nil || op.Receipt.Skipped != "" {
+		return "-"
+	}
+	return fmt.Sprintf("%d sent, %d failed", op.Receipt.Sent, op.Receipt.Failed)
+}
+
+// result is how an operation ended, and how its release did afterwards.
+func result(op *bluegreen.Operation) string {
+	text := op.Result
+	if op.Reason != "" {
+		text += ": " + op.Reason
+	}
+	if op.Bake != nil {
+		text += fmt.Sprintf(" (bake: %s)", &op.Bake.Verdict)
+	}
+	return text
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/watch"
+)
+
+// watched is what the watcher knows, as part of `bgctl status`.
+type watched struct {
+	Alerts      []alert.Event      `json:"alerts"` // firing now
+	Maintenance *watch.Maintenance `json:"maintenance,omitempty"`
+}
+
+// readWatched reads the watcher's state. A watcher that is not there or has none
+// yet knows nothing: its container's own state is said elsewhere.
+func readWatched(ctx context.Context, t *target, d *bluegreen.Deployment) watched {
+	out := watched{Alerts: []alert.Event{}}
+	if d.Watcher == nil {
+		return out
+	}
+	data, err := t.stack.WatcherFile(ctx, d.Watcher.ID, watch.StateFile)
+	if err != nil {
+		return out
+	}
+	st, err := watch.ParseState(data)
+	if err != nil {
+		return out
+	}
+	out.Alerts = append(out.Alerts, st.Alerts...)
+	if m := st.Maintenance; m != nil && m.Until.After(time.Now()) {
+		out.Maintenance = m
+	}
+	return out
+}
+
+// notes prints what fires and what is muted.
+func (s *watched) notes(w io.Writer) {
+	for i := range s.Alerts {
+		ev := &s.Alerts[i]
+		since := ev.Since
+		if since.IsZero() {
+			since = ev.Time
+		}
+		fmt.Fprintf(w, "\nalert: %s since %s: %s\n", severity(ev.Severity), since.Local().Format("15:04:05"), clean(ev.Summary))
+	}
+	if m := s.Maintenance; m != nil {
+		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true}
+		fmt.Fprintf(w, "\n%s\n", line.words(time.Now()))
+	}
+}

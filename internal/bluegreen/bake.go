@@ -1,0 +1,208 @@
+package bluegreen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	bakeTick   = time.Second     // between two looks
+	bakeRecord = 2 * time.Second // between two records in the proxy's state
+	notReady   = 3               // looks in a row at a pool that is not ready, until it is a breach
+)
+
+// RolledBackError says that a new release was taken back after it had traffic.
+type RolledBackError struct {
+	Pool   Pool   // that was watched
+	To     Pool   // where traffic is now
+	Reason string // with its figures
+	After  time.Duration
+}
+
+// Error implements error.
+func (e *RolledBackError) Error() string {
+	return fmt.Sprintf("rolled back from %s to %s after %s: %s; traffic is on %s",
+		e.Pool, e.To, e.After.Round(time.Second), e.Reason, e.To)
+}
+
+// errPromoted ends a bake that an operator ended.
+var errPromoted = errors.New("promoted")
+
+// bake watches the new release and moves traffic back on a breach. The lock is
+// free meanwhile: others may roll back, promote, or just look.
+func (r *run) bake(ctx context.Context, s Step) error {
+	if r.Gauge == nil {
+		r.warn("the new release is not watched: no gauge")
+		return nil
+	}
+	begin := r.Now()
+	by := r.Holder
+	by.What, by.Since = r.plan.Command, r.asked
+	b := Bake{
+		Operation: r.op.ID, Pool: s.Pool, From: r.plan.From, By: by, Since: begin,
+		Until: begin.Add(r.plan.Bake.For), Threshold: r.plan.Bake.Threshold,
+	}
+	d, err := r.Observe(ctx)
+	if err == nil {
+		err = r.router.BeginBake(ctx, b)
+	}
+	if err == nil {
+		err = r.router.Unlock(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("begin to watch %s: %w; its release stays", s.Pool, err)
+	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	verdict := r.Gauge.Watch(watching, &d, s.Pool)
+	err = r.watch(ctx, &b, verdict)
+	return r.endBake(ctx, &b, err)
+}
+
+// watch looks every second until the time is over, or something ends it: a breach
+// is a [RolledBackError], errPromoted an operator's word.
+func (r *run) watch(ctx context.Context, b *Bake, verdict func() (Verdict, error)) error {
+	ticker := time.NewTicker(bakeTick)
+	defer ticker.Stop()
+	recorded, ill := b.Since, 0
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		now := r.Now()
+		v, err := verdict()
+		b.Verdict = v
+		if err != nil {
+			r.warn("the access log cannot be read: " + err.Error())
+		}
+		d, oerr := r.Observe(ctx)
+		switch {
+		case oerr != nil || d.Router == nil: // the engine or the proxy is away: traffic is where it was
+		case d.Active() != b.Pool:
+			return r.ended(ctx, b)
+		case d.Pool(b.Pool).Ready():
+			ill = 0
+		default:
+			if ill++; ill >= notReady {
+				b.Verdict.Breach = fmt.Sprintf("%s is %s", b.Pool, describe(d.Pool(b.Pool)))
+			}
+		}
+		r.tell(b.progress(now))
+		if b.Verdict.Breach != "" {
+			return &RolledBackError{Pool: b.Pool, To: b.From, After: now.Sub(b.Since), Reason: b.Verdict.Breach}
+		}
+		if !now.Before(b.Until) {
+			return nil
+		}
+		if now.Sub(recorded) >= bakeRecord && oerr == nil {
+			recorded = now
+			if stands, err := r.router.UpdateBake(ctx, *b); err == nil && !stands {
+				return r.ended(ctx, b)
+			}
+		}
+	}
+}
+
+// ended says how another operator ended the bake.
+func (r *run) ended(ctx context.Context, b *Bake) error {
+	if d, err := r.Observe(ctx); err == nil && d.Router != nil && d.Active() != b.Pool {
+		return &RolledBackError{Pool: b.Pool, To: d.Active(), After: r.Now().Sub(b.Since), Reason: "another operator moved traffic"}
+	}
+	return errPromoted
+}
+
+// progress is how far the bake is, in one line.
+func (b *Bake) progress(now time.Time) string {
+	return fmt.Sprintf("%s of %s, %s, threshold %g %%",
+		now.Sub(b.Since).Round(time.Second), b.Until.Sub(b.Since), &b.Verdict, b.Threshold)
+}
+
+// endBake draws the conclusion.
+func (r *run) endBake(ctx context.Context, b *Bake, err error) error {
+	back, breach := errors.AsType[*RolledBackError](err)
+	switch {
+	case breach && back.To == b.From && b.Verdict.Breach != "":
+		err = r.rollBack(ctx, b, back)
+	case breach: // somebody else has done it
+	case errors.Is(err, errPromoted):
+		r.outcome.Message += fmt.Sprintf("; its bake was ended after %s: %s", r.Now().Sub(b.Since).Round(time.Second), &b.Verdict)
+		err = nil
+	case err == nil && !b.Verdict.Enough:
+		r.warn(fmt.Sprintf("the bake is inconclusive: %d requests reached %s, too few to judge by; its release stays", b.Verdict.Requests, b.Pool))
+	case err == nil:
+		r.outcome.Message += fmt.Sprintf("; baked %s: %s", b.Until.Sub(b.Since), &b.Verdict)
+	default:
+		err = fmt.Errorf("the bake of %s was interrupted after %s (%s); its release stays; undo: bgctl rollback: %w",
+			b.Pool, r.Now().Sub(b.Since).Round(time.Second), &b.Verdict, err)
+	}
+	b.Live = false
+	r.outcome.Bake = b
+	r.recordBake(ctx, b)
+	return err
+}
+
+// recordBake writes the end of a bake to the journal, beside the deploy's entry.
+func (r *run) recordBake(ctx context.Context, b *Bake) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
+	defer cancel()
+	op := r.op
+	op.Bake = b
+	err := errors.Join(r.router.EndBake(ctx), r.router.Finish(ctx, op))
+	if err != nil {
+		r.warn("the end of the bake could not be recorded: " + err.Error())
+	}
+}
+
+// rollBack moves traffic back after a breach. It waits for whoever has the lock,
+// and leaves traffic alone when the old pool could not carry it.
+func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+	defer cancel()
+	if err := r.relock(ctx); err != nil {
+		return fmt.Errorf("%s, but traffic could not be moved back: %w", why.Reason, err)
+	}
+	d, err := r.Observe(ctx)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s, but traffic could not be moved back: %w", why.Reason, err)
+	case d.Active() != b.Pool:
+		why.To, why.Reason = d.Active(), "another operator moved traffic"
+		return why
+	case !d.Pool(b.From).Ready():
+		return fmt.Errorf("%s, and %s is %s: traffic stays on %s", why.Reason, b.From, describe(d.Pool(b.From)), b.Pool)
+	}
+	back := run{Controller: r.Controller, router: r.router, asked: r.Now(), tell: r.tell}
+	back.plan = Plan{Action: ActRollback, Project: r.plan.Project, From: b.Pool, To: b.From, Command: r.plan.Command}
+	back.op.Old, back.op.New, back.op.Reason = r.op.New, r.op.Old, why.Reason
+	to := Step{Pool: b.From}
+	for _, do := range []func(context.Context) error{
+		back.journal,
+		func(ctx context.Context) error { return back.route(ctx, to) },
+		func(ctx context.Context) error { return back.verify(ctx, to) },
+		func(ctx context.Context) error { return back.env(ctx, to) },
+		back.close,
+	} {
+		if err := do(ctx); err != nil {
+			return fmt.Errorf("%s; moving traffic back: %w", why.Reason, back.abandon(ctx, err))
+		}
+	}
+	r.outcome.Receipt, r.outcome.Undo = back.outcome.Receipt, "bgctl switch "+b.Pool.String()
+	r.outcome.Message = back.outcome.Message
+	if w := back.outcome.Warning; w != "" {
+		r.warn(w)
+	}
+	return why
+}
+
+// promote ends a bake before its time.
+func (r *run) promote(ctx context.Context, s Step) error {
+	if err := r.router.EndBake(ctx); err != nil {
+		return fmt.Errorf("end the bake: %w", err)
+	}
+	r.outcome.Message = fmt.Sprintf("%s is no longer watched; its release stays", s.Pool)
+	return nil
+}

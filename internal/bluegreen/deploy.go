@@ -1,0 +1,285 @@
+package bluegreen
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// PullPolicy says when an image is asked of its registry.
+type PullPolicy string
+
+// The pull policies.
+const (
+	PullMissing PullPolicy = "missing" // only when the engine does not have it
+	PullAlways  PullPolicy = "always"  // a tag may have moved
+	PullNever   PullPolicy = "never"
+)
+
+// ParsePullPolicy returns the policy that s names.
+func ParsePullPolicy(s string) (PullPolicy, error) {
+	switch p := PullPolicy(s); p {
+	case PullMissing, PullAlways, PullNever:
+		return p, nil
+	}
+	return "", fmt.Errorf("unknown pull policy %q: use missing, always or never", s)
+}
+
+// The defaults of a deploy.
+const (
+	DeployTimeout = 2 * time.Minute // until the new release is ready
+	deployProbes  = 3
+	// MaxBake is the longest time that a release may be watched for.
+	MaxBake = 24 * time.Hour
+)
+
+// DeploySpec is what a plan puts into a pool, and how.
+type DeploySpec struct {
+	Release Release       `json:"release"`
+	Pull    PullPolicy    `json:"pull"`
+	Timeout time.Duration `json:"timeout"`          // until it is ready
+	Staged  bool          `json:"staged,omitempty"` // traffic does not move
+}
+
+// BakeSpec says how a release that has just got traffic is watched.
+type BakeSpec struct {
+	For       time.Duration `json:"for"`       // 0: not at all
+	Threshold float64       `json:"threshold"` // percent of the requests that may fail on it; what the watcher fires at
+}
+
+// DeployOptions steer [PlanDeploy].
+type DeployOptions struct {
+	To      Pool          // [NoPool]: the standby
+	Pull    PullPolicy    // "": missing
+	Timeout time.Duration // 0: [DeployTimeout]
+	Bake    BakeSpec
+	Staged  bool // put it into the standby and leave traffic where it is
+	Force   bool // act although a gate fails
+}
+
+// guard of the options.
+func (o *DeployOptions) guard() guard {
+	if o.Force {
+		return forced
+	}
+	return strict
+}
+
+// PlanDeploy plans to put a release into the standby pool and then to move traffic
+// to it. The active pool is never touched: a deploy to it is refused whatever the
+// options say. It returns a [RefusedError] when a gate fails and force is off.
+func PlanDeploy(d *Deployment, rel Release, opts DeployOptions) (Plan, error) {
+	to := opts.To
+	if to == NoPool {
+		to = d.Active().Other()
+	}
+	spec := newSpec(rel, &opts)
+	p := Plan{
+		Action: ActDeploy, Project: d.Project, From: d.Active(), To: to, Deploy: &spec,
+		Command: deployCommand(&spec, &opts),
+	}
+	if err := needRouter(d, ActDeploy); err != nil {
+		return p, err
+	}
+	if to == d.Active() {
+		return p, &RefusedError{
+			Action: ActDeploy, Reasons: []string{fmt.Sprintf("%s takes all traffic", to)},
+			Hint: fmt.Sprintf("deploy to %s, the standby, and traffic moves when the release is ready", to.Other()),
+		}
+	}
+	if err := needNoBake(d); err != nil {
+		return p, err
+	}
+	p.Old, p.New = d.Pool(p.From).Holds(), &spec.Release
+	p.Undo = deployUndo(&spec, d.Pool(to).Holds())
+	p.Checks = deployChecks(d, to)
+	if err := p.gate(opts.guard()); err != nil {
+		return p, err
+	}
+	p.Severe = len(p.Forced) > 0
+	p.deploySteps(d.Pool(to).Holds())
+	if !spec.Staged {
+		p.bakeStep(opts.Bake)
+	}
+	return p, nil
+}
+
+// newSpec fills in what was not asked for.
+func newSpec(rel Release, opts *DeployOptions) DeploySpec {
+	spec := DeploySpec{Release: rel, Pull: opts.Pull, Timeout: opts.Timeout, Staged: opts.Staged}
+	if spec.Release.ID == "" {
+		spec.Release.ID = ReleaseOf(rel.Image)
+	}
+	if spec.Timeout == 0 {
+		spec.Timeout = DeployTimeout
+	}
+	if spec.Pull == "" {
+		spec.Pull = PullMissing
+	}
+	return spec
+}
+
+// needNoBake refuses to replace what a release under watch would be rolled back to.
+func needNoBake(d *Deployment) error {
+	b := d.Router.Bake
+	if b == nil || !b.Live {
+		return nil
+	}
+	return &RefusedError{
+		Action: ActDeploy,
+		Reasons: []string{fmt.Sprintf("%s is watched until %s, and %s is what it would be rolled back to",
+			b.Pool, b.Until.Local().Format("15:04:05"), b.From)},
+		Hint: "nothing was changed; end it with bgctl promote or bgctl rollback",
+	}
+}
+
+// bakeStep adds the watching of the new release, if it is asked for.
+func (p *Plan) bakeStep(b BakeSpec) {
+	if b.For <= 0 {
+		return
+	}
+	p.Bake = &b
+	p.Steps = append(p.Steps, Step{
+		Op: OpBake, Pool: p.To,
+		Text: fmt.Sprintf("watch %s for %s; back to %s when more than %g %% of its requests fail", p.To, b.For, p.From, b.Threshold),
+	})
+}
+
+// deploySteps lists what puts spec into the plan's pool.
+func (p *Plan) deploySteps(before *Release) {
+	spec, from, to := p.Deploy, p.From, p.To
+	p.Steps = []Step{
+		{Op: OpLock, Text: "take the deployment's lock"},
+		{Op: OpRecheck, Pool: from, Text: fmt.Sprintf("refuse unless %s still takes traffic and is ready", from)},
+		{Op: OpImage, Pool: to, Text: imageText(spec)},
+		{Op: OpJournal, Pool: to, Text: "write the operation to the journal"},
+		{Op: OpSolo, Pool: to, Text: fmt.Sprintf("keep %s out of the failover until it is verified; %s has no backup meanwhile", to, from)},
+		{Op: OpDrain, Pool: to, Text: fmt.Sprintf("wait until the last requests on %s have ended, at most %s", to, drainLimit)},
+		{Op: OpInstall, Pool: to, Text: fmt.Sprintf("replace %s in %s by %s", before, to, &spec.Release)},
+		{Op: OpReady, Pool: to, Text: fmt.Sprintf("wait until %s is ready, at most %s; else %s comes back", to, spec.Timeout, before)},
+		{Op: OpProbe, Pool: to, Count: deployProbes, Text: fmt.Sprintf("ask %s for /healthz through nginx, %d times", to, deployProbes)},
+		{Op: OpKeep, Pool: to, Text: fmt.Sprintf("keep %s_IMAGE and RELEASE_ID_%s in .env in step", upper(to), upper(to))},
+		{Op: OpAdmit, Pool: to, Text: fmt.Sprintf("let %s take over again when %s fails", to, from)},
+	}
+	if !spec.Staged {
+		p.Steps = append(
+			p.Steps,
+			Step{Op: OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", from, to)},
+			Step{Op: OpVerify, Pool: to, Text: fmt.Sprintf("verify on fresh connections that %s answers", to)},
+			Step{Op: OpEnv, Pool: to, Text: "keep ACTIVE_POOL in .env in step"},
+		)
+	}
+	p.Steps = append(p.Steps, Step{Op: OpClose, Pool: to, Text: "close the journal entry"})
+}
+
+// deployChecks are the conditions for replacing what stands in pool: the other one
+// has to carry all traffic meanwhile, alone.
+func deployChecks(d *Deployment, pool Pool) []Check {
+	other := d.Pool(pool.Other())
+	return []Check{
+		{
+			Name: "active pool", OK: other.Ready() && other.Fault == nil,
+			Text: fmt.Sprintf("%s is %s; it must carry all traffic alone meanwhile", pool.Other(), describe(other)),
+		},
+		{Name: "no fault", OK: d.Pool(pool).Fault == nil, Text: faultText(d.Pool(pool))},
+	}
+}
+
+// imageText says how an image comes to the engine.
+func imageText(spec *DeploySpec) string {
+	switch spec.Pull {
+	case PullAlways:
+		return "pull " + spec.Release.Image
+	case PullNever:
+		return "refuse unless the engine has " + spec.Release.Image
+	case PullMissing:
+	}
+	return "make sure the engine has " + spec.Release.Image + ", pull it if not"
+}
+
+// deployUndo is the command that takes a deploy back.
+func deployUndo(spec *DeploySpec, before *Release) string {
+	switch {
+	case !spec.Staged:
+		return "bgctl rollback"
+	case before == nil:
+		return ""
+	}
+	undo := "bgctl deploy " + before.Image
+	if before.ID != "" {
+		undo += " --release " + before.ID
+	}
+	return undo + " --no-switch"
+}
+
+// deployCommand is the command line of a deploy.
+func deployCommand(spec *DeploySpec, opts *DeployOptions) string {
+	words := []string{"bgctl deploy", spec.Release.Image}
+	if spec.Release.ID != ReleaseOf(spec.Release.Image) {
+		words = append(words, "--release", spec.Release.ID)
+	}
+	if opts.To != NoPool {
+		words = append(words, "--to", opts.To.String())
+	}
+	if spec.Staged {
+		words = append(words, "--no-switch")
+	}
+	if opts.Bake.For > 0 {
+		words = append(words, "--bake", opts.Bake.For.String())
+	}
+	return strings.Join(words, " ")
+}
+
+// upper is the pool as the names of variables have it.
+func upper(p Pool) string { return strings.ToUpper(p.String()) }
+
+// referenceRE splits an image reference: repository, tag, digest.
+var referenceRE = regexp.MustCompile(`^([^@\s]+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`)
+
+// ReleaseOf is what a release is called when nobody says: the image's tag, else
+// the beginning of its digest or ID, else "latest".
+func ReleaseOf(image string) string {
+	m := referenceRE.FindStringSubmatch(image)
+	const short = 12
+	switch {
+	case strings.HasPrefix(image, "sha256:"):
+		return image[len("sha256:"):min(len(image), len("sha256:")+short)]
+	case m == nil:
+		return image
+	case m[2] != "":
+		return m[2]
+	case m[3] != "":
+		return m[3][len("sha256:") : len("sha256:")+short]
+	}
+	return "latest"
+}
+
+// ParseImage refuses what cannot be the reference of an image.
+func ParseImage(s string) (string, error) {
+	repo := repository(s)
+	if strings.HasPrefix(s, "-") || !referenceRE.MatchString(s) || strings.ToLower(repo) != repo || strings.HasSuffix(repo, ":") {
+		return "", fmt.Errorf("%q is no image: want something like registry.example/shop:1.5.0", s)
+	}
+	return s, nil
+}
+
+// repository is the reference without tag and digest.
+func repository(s string) string {
+	m := referenceRE.FindStringSubmatch(s)
+	if m == nil {
+		return s
+	}
+	return m[1]
+}
+
+// releaseRE is what may be written to .env and into containers as a release.
+var releaseRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
+
+// ParseRelease refuses a release that could not be written to an env file as it is.
+func ParseRelease(s string) (string, error) {
+	if !releaseRE.MatchString(s) {
+		return "", fmt.Errorf("release %q: use letters, digits and . _ + -, at most 128 of them", s)
+	}
+	return s, nil
+}

@@ -1,0 +1,235 @@
+package deployment
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
+)
+
+// lastLines is how many lines of a container's log explain why it is not ready.
+const (
+	lastLines = "12"
+	lastBytes = 8 << 10
+)
+
+// Installer puts releases into the pools of a compose project, by the same code
+// that `up` converges with. It implements [bluegreen.Installer].
+type Installer struct {
+	Client *compose.Client
+	// Load reads the project with further variables, which win over all others.
+	Load func(ctx context.Context, vars map[string]string) (*compose.Project, error)
+	// Images makes images that no registry has; may be nil.
+	Images compose.ImageProvider
+	// Auth returns the encoded credentials for an image's registry; may be nil.
+	Auth func(ref string) (string, error)
+	// SaveEnv writes variables to the project's env file and returns what the
+	// operator should know about it.
+	SaveEnv func(vars []Variable) (note string, err error)
+}
+
+var _ bluegreen.Installer = (*Installer)(nil)
+
+// Variable is one line of an env file.
+type Variable struct{ Name, Value string }
+
+// imageVar and releaseVar name the variables of the stack that a pool's release
+// comes from.
+func imageVar(pool bluegreen.Pool) string   { return strings.ToUpper(pool.String()) + "_IMAGE" }
+func releaseVar(pool bluegreen.Pool) string { return "RELEASE_ID_" + strings.ToUpper(pool.String()) }
+
+// releaseEnv is the variable that an application reads its release from.
+const releaseEnv = "RELEASE_ID"
+
+// Resolve implements [bluegreen.Installer].
+func (i *Installer) Resolve(ctx context.Context, rel bluegreen.Release, pull bluegreen.PullPolicy) (bluegreen.Release, error) {
+	if rel.ImageID != "" {
+		return i.again(ctx, rel)
+	}
+	if i.Images != nil && i.Images.Provides(rel.Image) {
+		if _, err := i.Images.Ensure(ctx, rel.Image, func(string) {}); err != nil {
+			return rel, fmt.Errorf("%w: %s: %w", bluegreen.ErrImage, rel.Image, err)
+		}
+		return i.describe(ctx, rel)
+	}
+	found, err := i.describe(ctx, rel)
+	switch {
+	case err == nil && pull != bluegreen.PullAlways:
+		return found, nil
+	case err != nil && !errors.Is(err, compose.ErrNotFound):
+		return rel, err
+	case pull == bluegreen.PullNever:
+		return rel, fmt.Errorf("%w: %s is not on the engine, and no registry may be asked for it", bluegreen.ErrImage, rel.Image)
+	}
+	if err := i.pull(ctx, rel.Image); err != nil {
+		return rel, err
+	}
+	return i.describe(ctx, rel)
+}
+
+// again finds the very image of a release that ran before.
+func (i *Installer) again(ctx context.Context, rel bluegreen.Release) (bluegreen.Release, error) {
+	_, err := i.Client.Image(ctx, rel.ImageID)
+	switch {
+	case err == nil:
+		return rel, nil
+	case !errors.Is(err, compose.ErrNotFound):
+		return rel, err
+	case rel.Digest == "":
+		return rel, fmt.Errorf("%w: %s (%.19s) is no longer on the engine, and no registry is known to have it", bluegreen.ErrImage, rel.Image, rel.ImageID)
+	}
+	return rel, i.pull(ctx, rel.Digest)
+}
+
+// pull gets an image from its registry. An engine that is away is not the image's fault.
+func (i *Installer) pull(ctx context.Context, ref string) error {
+	auth := ""
+	if i.Auth != nil {
+		var err error
+		if auth, err = i.Auth(ref); err != nil {
+			return fmt.Errorf("%w: credentials for %s: %w", bluegreen.ErrImage, ref, err)
+		}
+	}
+	err := i.Client.PullImageAs(ctx, ref, auth)
+	if err == nil || ctx.Err() != nil || errors.Is(err, compose.ErrUnreachable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", bluegreen.ErrImage, err)
+}
+
+// describe fills in what the engine knows of the release's image.
+func (i *Installer) describe(ctx context.Context, rel bluegreen.Release) (bluegreen.Release, error) {
+	info, err := i.Client.Image(ctx, rel.Image)
+	if err != nil {
+		return rel, err
+	}
+	rel.ImageID = info.ID
+	if len(info.Digests) > 0 {
+		rel.Digest = info.Digests[0]
+	}
+	return rel, nil
+}
+
+// Install implements [bluegreen.Installer].
+func (i *Installer) Install(ctx context.Context, pool bluegreen.Pool, rel bluegreen.Release, on func(string)) error {
+	project, names, err := i.project(ctx, pool, rel)
+	if err != nil {
+		return err
+	}
+	ref := i.reference(ctx, rel)
+	for _, name := range names {
+		service := project.Services[name]
+		// Resolve has provided the image; asking again could bring another one.
+		service.PullPolicy = "never"
+		one, err := project.WithService(service)
+		if err != nil {
+			return err
+		}
+		opts := compose.ServiceOptions{Image: ref}
+		if have, ok := service.Environment[releaseEnv]; ok && (have == nil || *have != rel.ID) {
+			opts.Env = map[string]*string{releaseEnv: &rel.ID}
+		}
+		plan, err := i.Client.PlanService(ctx, one, name, opts)
+		if err != nil {
+			return err
+		}
+		if err := i.Client.Execute(ctx, plan, teller(on)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// project loads the project as it is with the release in the pool, and lists the
+// services of that pool.
+func (i *Installer) project(ctx context.Context, pool bluegreen.Pool, rel bluegreen.Release) (*compose.Project, []string, error) {
+	project, err := i.Load(ctx, map[string]string{imageVar(pool): i.reference(ctx, rel), releaseVar(pool): rel.ID})
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, name := range project.ServiceNames() {
+		if ServiceRole(name, project.Services[name].Labels[RoleLabel]) == pool.Role() {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("the compose file has no service for the pool %s: give one the label %s: %s", pool, RoleLabel, pool)
+	}
+	return project, names, nil
+}
+
+// reference is what a container is created with: the name people know when it
+// still means the same image, else the image's ID.
+func (i *Installer) reference(ctx context.Context, rel bluegreen.Release) string {
+	if rel.ImageID == "" || rel.Image == "" {
+		return rel.Image + rel.ImageID
+	}
+	if id, err := i.Client.ImageID(ctx, rel.Image); err == nil && id == rel.ImageID {
+		return rel.Image
+	}
+	return rel.ImageID
+}
+
+// Keep implements [bluegreen.Installer].
+func (i *Installer) Keep(ctx context.Context, pool bluegreen.Pool, rel bluegreen.Release) (string, error) {
+	project, names, err := i.project(ctx, pool, rel)
+	if err != nil {
+		return "", err
+	}
+	var vars []Variable
+	service, ref := project.Services[names[0]], i.reference(ctx, rel)
+	if service.Image == ref {
+		vars = append(vars, Variable{imageVar(pool), ref})
+	}
+	if have := service.Environment[releaseEnv]; have != nil && *have == rel.ID && rel.ID != "" {
+		vars = append(vars, Variable{releaseVar(pool), rel.ID})
+	}
+	note := ""
+	if len(vars) > 0 {
+		if note, err = i.SaveEnv(vars); err != nil {
+			return note, err
+		}
+	}
+	if service.Image != ref {
+		note = fmt.Sprintf("the compose file gives %s its image without %s: write %s there, or the next bgctl up puts the old one back", names[0], imageVar(pool), ref)
+	}
+	return note, nil
+}
+
+// LastWords implements [bluegreen.Installer].
+func (i *Installer) LastWords(ctx context.Context, container string) string {
+	log, err := i.Client.Logs(ctx, container, compose.LogsOptions{Tail: lastLines})
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = log.Close() }() // only read
+	var text bytes.Buffer
+	for text.Len() < lastBytes {
+		line, err := log.Next()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				fmt.Fprintf(&text, "(%v)\n", err)
+			}
+			break
+		}
+		text.Write(line.Text[:min(len(line.Text), lastBytes)])
+		text.WriteByte('\n')
+	}
+	return text.String()
+}
+
+// teller reports the steps of the engine's work in words.
+type teller func(string)
+
+// Update implements [compose.Progress].
+func (t teller) Update(e compose.StepEvent) {
+	if t != nil && e.State == compose.StepWorking {
+		t(fmt.Sprintf("%s %s %s", e.Action, e.Kind, e.Name))
+	}
+}
