@@ -36,7 +36,7 @@ func newDashboardCommand(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "a simulated deployment; needs no Docker")
 	cmd.Flags().BoolVar(&f.ascii, "ascii", false, "ASCII glyphs only")
 	cmd.Flags().StringVar(&f.theme, "theme", tui.ThemeAuto, "auto, dark, light, mono")
-	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille")
+	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille, ascii")
 	return cmd
 }
 
@@ -48,8 +48,8 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 	}
 	opts := a.screenOptions(f)
 	if f.demo {
-		opts.Threshold = alert.DefaultConfig().ThresholdPercent
-		demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Threshold: opts.Threshold, Window: 200, Warm: 5 * time.Minute, Pace: 300 * time.Millisecond, Spells: sim.Sometime})
+		opts.Alert, opts.Latency = alert.DefaultConfig(), demoLatency
+		demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Alert: opts.Alert, Warm: 15 * time.Minute, Pace: 300 * time.Millisecond, Spells: sim.Sometime})
 		opts.Project, opts.Demo = "demo", "simulated"
 		return tui.Run(ctx, demo.Deps(), opts, in, out)
 	}
@@ -66,7 +66,7 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go live.Run(ctx)
-	opts.Threshold = cfg.ThresholdPercent
+	opts.Alert = cfg
 	opts.Project, opts.Host = t.project.Name, remoteHost(t.client.Info().Host)
 	deps := tui.Deps{
 		Observe: live.Observe, Feed: live, Now: time.Now,
@@ -80,6 +80,9 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 	}
 	return tui.Run(ctx, deps, opts, in, out)
 }
+
+// demoLatency is the threshold in the plots of the simulated deployment.
+const demoLatency = 300 * time.Millisecond
 
 // watcherConfig reads the settings of the project's watcher, so that the window on
 // the screen is the window that fires.

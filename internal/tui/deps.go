@@ -71,7 +71,9 @@ type PoolStats struct {
 	Max     float64    // milliseconds
 	N       int        // requests behind the percentiles
 	Classes [4]float64 // 2xx, 3xx, 4xx, 5xx answers a second
-	Series  []Point    // one a second, oldest first, ending at [FeedSnapshot.End]
+	// Series are the seconds that are new or changed since the last Take, one a
+	// second, oldest first, ending at [FeedSnapshot.End]. The screen keeps an hour.
+	Series []Point
 }
 
 // Point is one second of one pool.
@@ -84,6 +86,7 @@ type Point struct {
 	P50      float64 // milliseconds, meaningless while Requests is 0
 	P95      float64
 	P99      float64
+	Classes  [4]float64 // 2xx, 3xx, 4xx, 5xx answers
 }
 
 // WindowCell is one request of the error-rate window.
@@ -122,6 +125,7 @@ type Graph string
 const (
 	GraphBlock   Graph = "block"
 	GraphBraille Graph = "braille"
+	GraphASCII   Graph = "ascii"
 )
 
 // Access says what the operator may do.
@@ -135,15 +139,16 @@ const (
 
 // Options is how the screen looks and what it allows.
 type Options struct {
-	Project   string  // name of the compose project
-	Host      string  // Docker host as shown in the header, "" for the local engine
-	URL       string  // where users reach the proxy, for hints
-	Threshold float64 // error rate that fires, percent
-	Theme     string  // [ThemeAuto], [ThemeDark], [ThemeLight] or [ThemeMono]
-	Charset   Charset
-	Graph     Graph
-	Access    Access
-	User      string    // who acts, for the notes of the events panel
-	Farewell  io.Writer // one line about the deployment after the screen is gone; may be nil
-	Demo      string    // says in the header that nothing here is real; "" when it is
+	Project  string        // name of the compose project
+	Host     string        // Docker host as shown in the header, "" for the local engine
+	URL      string        // where users reach the proxy, for hints
+	Alert    alert.Config  // the watcher's rules, so that the window on screen is the one that fires
+	Latency  time.Duration // latency threshold drawn in the plots; 0: none
+	Theme    string        // [ThemeAuto], [ThemeDark], [ThemeLight] or [ThemeMono]
+	Charset  Charset
+	Graph    Graph
+	Access   Access
+	User     string    // who acts, for the notes of the events panel
+	Farewell io.Writer // one line about the deployment after the screen is gone; may be nil
+	Demo     string    // says in the header that nothing here is real; "" when it is
 }

@@ -4,13 +4,16 @@ import (
 	"fmt"
 
 	tea "charm.land/bubbletea/v2"
+
+	"bgctl/internal/alert"
 )
 
 // scene gathers what panels may look at.
 func (m *Model) scene(l *layout) *scene {
 	return &scene{
 		opts: &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
-		feed: m.feed, marks: m.marks, focus: m.view.focus, zoomed: l.zoomed != noPanel,
+		feed: m.feed, hist: m.hist, window: m.view.window, marks: m.marks,
+		focus: m.view.focus, zoomed: l.zoomed != noPanel, cooldown: m.events.cooldown(alert.ErrorRate, m.opts.Alert.Cooldown),
 	}
 }
 
@@ -44,7 +47,7 @@ func (m *Model) drawAll(g *grid, l *layout) {
 	s := m.scene(l)
 	m.drawHeader(g.canvas(l.header), s)
 	m.drawAlert(g.canvas(l.alert), s)
-	if !l.strip.empty() {
+	if !l.strip.empty() && l.zoomed == noPanel {
 		c := g.canvas(l.strip)
 		c.dim = s.logDown() != nil
 		drawStrip(c, s)

@@ -32,7 +32,11 @@ type eventPanel struct {
 	selected int // seq; 0 follows the newest
 	top      int
 	firing   []alert.Event // oldest critical first
+	posted   map[alert.Type]time.Time
 }
+
+// newEventPanel returns an empty panel.
+func newEventPanel() *eventPanel { return &eventPanel{posted: map[alert.Type]time.Time{}} }
 
 // add appends an event and keeps track of what fires.
 func (p *eventPanel) add(ev alert.Event) {
@@ -50,6 +54,9 @@ func (p *eventPanel) add(ev alert.Event) {
 		e.text = "RESOLVED " + e.text
 		p.resolve(&ev)
 	case alert.Info:
+	}
+	if ev.Muted == "" {
+		p.posted[ev.Type] = ev.Time
 	}
 	p.push(e)
 }
@@ -82,6 +89,14 @@ func (p *eventPanel) deliver(d alert.Delivery) {
 			return
 		}
 	}
+}
+
+// cooldown is the time before which no further message about a type is posted.
+func (p *eventPanel) cooldown(t alert.Type, wait time.Duration) time.Time {
+	if last := p.posted[t]; !last.IsZero() {
+		return last.Add(wait)
+	}
+	return time.Time{}
 }
 
 // rank orders severities, worst first.

@@ -14,9 +14,13 @@ type scene struct {
 	dep    *bluegreen.Deployment // nil until the first observation
 	depErr error                 // why the last observation failed
 	feed   *FeedSnapshot         // nil until the first snapshot
+	hist   *history
+	window window
 	marks  []mark
 	focus  panelID
 	zoomed bool
+	// cooldown is until when a message about the error rate would be held back.
+	cooldown time.Time
 }
 
 // mark is an event on the time axis of the plots.

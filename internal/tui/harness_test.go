@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/tui"
 	"bgctl/internal/tui/sim"
@@ -41,8 +42,8 @@ func noon() time.Time { return time.Date(2026, 3, 4, 14, 32, 7, 0, time.UTC) }
 func usual(w, h int) setup {
 	return setup{
 		w: w, h: h,
-		opts: tui.Options{Project: "shop", URL: "localhost:8080", Threshold: 2, Theme: tui.ThemeDark, User: "ana"},
-		sim:  sim.Options{Seed: 1, Rate: 60, Threshold: 2, Window: 200, Warm: 5 * time.Minute},
+		opts: tui.Options{Project: "shop", URL: "localhost:8080", Alert: alert.DefaultConfig(), Latency: 300 * time.Millisecond, Theme: tui.ThemeDark, User: "ana"},
+		sim:  sim.Options{Seed: 1, Rate: 60, Alert: alert.DefaultConfig(), Warm: 5 * time.Minute},
 	}
 }
 

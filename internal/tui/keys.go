@@ -54,7 +54,9 @@ func readBindings() []binding {
 		{keys: []string{"E"}, show: "E", help: "previous error or retry", group: groupRead, do: (*Model).previousError},
 		{keys: []string{"space"}, show: "space", short: "pause", help: "freeze the display; alerts go on", group: groupRead, do: (*Model).togglePause},
 		{keys: []string{"p"}, show: "p", short: "pool", help: "log of all pools, of blue, of green", group: groupRead, do: (*Model).nextPool},
-		{keys: []string{"t"}, show: "t", short: "plot", help: "next metric in the plot", group: groupRead, do: (*Model).nextPlot},
+		{keys: []string{"t"}, show: "t", short: "plot", help: "next metric in the plot: errors, latency, rate, mix", group: groupRead, do: (*Model).nextPlot},
+		{keys: []string{"["}, show: "[", help: "plots: look less far back (1 min at least)", group: groupRead, do: func(m *Model) tea.Cmd { return m.zoomTime(-1) }},
+		{keys: []string{"]"}, show: "]", help: "plots: look further back (up to 1 h)", group: groupRead, do: func(m *Model) tea.Cmd { return m.zoomTime(1) }},
 		{keys: []string{"a"}, show: "a", short: "alerts", help: "alerts and events", group: groupRead, do: focusOn(panelEvents)},
 		{keys: []string{"y"}, show: "y", help: "copy the selected line (OSC 52)", group: groupRead, do: (*Model).yank},
 		{keys: []string{"enter"}, show: "enter", help: "details of the selected line", group: groupRead, do: (*Model).openDetails},
@@ -73,7 +75,7 @@ func moveBindings() []binding {
 		{keys: []string{"g", "home"}, show: "g home", help: "oldest row", group: groupMove, do: (*Model).goHome},
 		{keys: []string{"G", "end"}, show: "G end", help: "newest row, and follow again", group: groupMove, do: (*Model).goEnd},
 	}
-	names := []string{"blue", "green", "error rate", "latency", "containers", "alerts & events", "log"}
+	names := []string{"blue", "green", "error rate", "latency", "containers", "alerts & events", "log", "error-rate window"}
 	for i, name := range names {
 		id := panelID(i + 1)
 		key := strconv.Itoa(i + 1)

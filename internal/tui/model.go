@@ -52,7 +52,7 @@ type Model struct {
 	pausedRow int
 
 	panels     [panelCount]panel
-	latency    *latencyPlot
+	hist       *history
 	containers *containerPanel
 	events     *eventPanel
 	logs       *logPanel
@@ -90,13 +90,13 @@ type (
 func New(ctx context.Context, deps Deps, opts Options) *Model {
 	m := &Model{
 		ctx: ctx, deps: deps, opts: opts, keys: bindings(), dark: true, dirty: true, now: deps.Now(),
-		view:    view{focus: panelLogs, tab: panelLogs, plot: panelErrors},
-		latency: &latencyPlot{}, containers: &containerPanel{}, events: &eventPanel{}, logs: newLogPanel(),
+		view: view{focus: panelLogs, tab: panelLogs, plot: panelErrors, window: window5m},
+		hist: newHistory(), containers: &containerPanel{}, events: newEventPanel(), logs: newLogPanel(),
 	}
 	m.panels = [panelCount]panel{
 		panelBlue: poolPanel{bluegreen.Blue}, panelGreen: poolPanel{bluegreen.Green},
-		panelErrors: errorPlot{}, panelLatency: m.latency,
-		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs,
+		panelErrors: &plotPanel{panelErrors, metricErrors}, panelLatency: &plotPanel{panelLatency, metricP95},
+		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs, panelWindow: windowPanel{},
 	}
 	m.retheme()
 	return m
@@ -229,6 +229,7 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 func (m *Model) onFeed(s *FeedSnapshot) {
 	s.localize(m.now.Location())
 	m.latest = s
+	m.hist.merge(s)
 	if !m.paused {
 		m.feed = s
 	}

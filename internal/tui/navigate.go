@@ -14,7 +14,7 @@ import (
 func (m *Model) focus(id panelID) {
 	m.view.focus = id
 	switch {
-	case id >= panelContainers:
+	case id >= panelContainers && id <= panelLogs:
 		m.view.tab = id
 	case id == panelErrors || id == panelLatency:
 		m.view.plot = id
@@ -75,7 +75,7 @@ func (m *Model) move(n int) {
 		m.containers.move(m.scene(&l).rows(), n)
 	case panelEvents:
 		m.events.move(n)
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		m.logs.move(n)
 	}
 }
@@ -87,7 +87,7 @@ func (m *Model) goHome() tea.Cmd {
 		m.move(-maxRows)
 	case panelEvents:
 		m.events.move(maxEntries)
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		m.logs.home()
 	}
 	return nil
@@ -100,7 +100,7 @@ func (m *Model) goEnd() tea.Cmd {
 		m.move(maxRows)
 	case panelEvents:
 		m.events.selected = 0
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		if m.paused {
 			m.togglePause()
 		}
@@ -126,33 +126,25 @@ func (m *Model) nextPool() tea.Cmd {
 	return nil
 }
 
-// nextPlot shows the next metric: in the smaller layouts the error rate is one of them.
+// nextPlot shows the next metric in the focused plot, else in the one that changes.
 func (m *Model) nextPlot() tea.Cmd {
-	l := m.layout()
-	switch {
-	case l.kind == layoutFull && l.zoomed == noPanel:
-		m.latency.metric = (m.latency.metric + 1) % metricCount
-	case m.view.plot == panelErrors:
-		m.showPlot(panelLatency)
-		m.latency.metric = 0
-	case m.latency.metric == metricCount-1:
-		m.showPlot(panelErrors)
-		m.latency.metric = 0
-	default:
-		m.latency.metric++
+	id := panelLatency
+	switch l := m.layout(); {
+	case m.view.focus == panelErrors || m.view.focus == panelLatency:
+		id = m.view.focus
+	case l.kind != layoutFull:
+		id = m.view.plot
+	}
+	if p, ok := m.panels[id].(*plotPanel); ok {
+		p.metric = (p.metric + 1) % metricCount
 	}
 	return nil
 }
 
-// showPlot shows one of the plots where they share a place.
-func (m *Model) showPlot(id panelID) {
-	if m.view.focus == m.view.plot {
-		m.view.focus = id
-	}
-	if m.view.zoom == m.view.plot {
-		m.view.zoom = id
-	}
-	m.view.plot = id
+// zoomTime makes the plots look n windows further back.
+func (m *Model) zoomTime(n int) tea.Cmd {
+	m.view.window = max(0, min(windowCount-1, m.view.window+window(n)))
+	return nil
 }
 
 // startFind opens the search prompt.
@@ -194,7 +186,7 @@ func (m *Model) openDetails() tea.Cmd {
 		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
 			m.details = &details{head: "Container", lines: containerDetails(r.Container)}
 		}
-	case panelErrors, panelLatency, panelBlue, panelGreen:
+	case panelErrors, panelLatency, panelBlue, panelGreen, panelWindow:
 		return m.toggleZoom()
 	case noPanel, panelCount:
 	}
@@ -236,7 +228,7 @@ func (m *Model) yank() tea.Cmd {
 		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
 			text = clean(r.Name)
 		}
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
 			r := m.logs.at(n)
 			text = clean(r.Time.Format("2006-01-02T15:04:05.000Z07:00") + " " + rowText(r))

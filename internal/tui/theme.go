@@ -83,7 +83,7 @@ func (t *theme) write(b *strings.Builder, text string) {
 // asciiOf returns the stand-in of a glyph on terminals without Unicode.
 func asciiOf(r rune) byte {
 	const pairs = "╭+╮+╰+╯+╔+╗+╚+╝+┏#┓#┗#┛#├+┤+┼+└+┘+┌+┐+─-━=═=┄-│|║|┃#▏|▶>▸>▲!△^▼v●*○o◌o◇*✓+×x‖|→>←<↑^↓v≥>≤<–-—-….·." +
-		"█#▇#▆%▅+▄=▃-▂-▁_"
+		"█#▇%▆*▅+▄=▃-▂.▁_░.▒:▓x"
 	next := false
 	for _, p := range pairs {
 		if next {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 )
 
@@ -98,16 +97,8 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 	return "", nil
 }
 
-// route moves traffic.
-func (s *Stack) route(to bluegreen.Pool) {
-	from := s.dep.Router.Active
-	s.dep.Router.Active = to
-	s.watch.over = time.Time{}
-	s.event(alert.Event{
-		Time: s.at, Type: alert.Switch, Status: alert.Info, Severity: alert.Note, From: from, To: to,
-		Summary: fmt.Sprintf("switch %s → %s by %s", from, to, holder),
-	})
-}
+// route moves traffic. The watcher sees it by the next request.
+func (s *Stack) route(to bluegreen.Pool) { s.dep.Router.Active = to }
 
 // wreck injects a fault.
 func (s *Stack) wreck(pool bluegreen.Pool, mode bluegreen.FaultMode) {
