@@ -61,7 +61,7 @@ func (m *Model) onKey(name, text string) tea.Cmd {
 
 // onText types into the search prompt.
 func (m *Model) onText(name, text string) {
-	if m.finder != nil && m.dialog == nil && !m.finder.key(name, text, m.logs) {
+	if m.finder != nil && m.dialog == nil && !m.finder.key(name, text) {
 		m.finder = nil
 		m.logs.jumpToMatch()
 	}
@@ -70,7 +70,7 @@ func (m *Model) onText(name, text string) {
 // jumpToMatch shows the newest match when it is not the newest row anyway.
 func (p *logPanel) jumpToMatch() {
 	if p.query != "" {
-		p.jump(-1, p.matchesQuery)
+		p.jump(-1, matched)
 	}
 }
 

@@ -21,6 +21,48 @@ type Deps struct {
 	Feed Feed
 	// Now is the clock.
 	Now func() time.Time
+
+	// What follows may be nil: its key is not offered then.
+
+	// Save writes what the save key keeps and returns where.
+	Save func(ctx context.Context, s Saved) (path string, err error)
+	// Logs follows the output of a container.
+	Logs func(ctx context.Context, container string) (Tail, error)
+	// PlanRollback plans the way back to the release before.
+	PlanRollback func(d *bluegreen.Deployment) (bluegreen.Plan, error)
+	// PlanDeploy plans to bring image into the standby pool and to move traffic there.
+	PlanDeploy func(d *bluegreen.Deployment, image string) (bluegreen.Plan, error)
+	// PlanRestart plans to restart one container, named by its ID.
+	PlanRestart func(d *bluegreen.Deployment, container string) (bluegreen.Plan, error)
+	// PlanPromote plans to end a running bake with success.
+	PlanPromote func(d *bluegreen.Deployment) (bluegreen.Plan, error)
+	// Maintain mutes messages, or ends that. It returns what it did in one line.
+	Maintain func(ctx context.Context, m Maintenance) (string, error)
+	// Acknowledge says that somebody looks after an alert; its reminders rest for a
+	// while. It returns what it did in one line.
+	Acknowledge func(ctx context.Context, ev alert.Event) (string, error)
+}
+
+// Maintenance is what the operator asks for: messages of a scope are muted for a
+// time, [alert.ScopeNone] ends it.
+type Maintenance struct {
+	Scope alert.Scope
+	For   time.Duration
+}
+
+// Tail is the output of a container that goes on. Take is called by one goroutine a
+// few times a second and must not block; after the end it returns why, once it gave
+// every line. Close ends it.
+type Tail interface {
+	Take() TailSnapshot
+	Close()
+}
+
+// TailSnapshot is what is new of a [Tail].
+type TailSnapshot struct {
+	Lines   []string // foreign text
+	Dropped uint64   // lines left out since the last Take
+	Err     error    // why it ended; io.EOF when the container stopped
 }
 
 // Feed gives the newest data of the log. Take is called by one goroutine, ten
@@ -44,6 +86,7 @@ type FeedSnapshot struct {
 	DroppedRows uint64             // rows left out since the last Take
 	Events      []alert.Event      // new since the last Take
 	Deliveries  []alert.Delivery   // new since the last Take
+	Maintenance alert.Maintenance  // the watcher's, as far as it is known
 }
 
 // localize moves every time that the screen prints into the operator's zone.

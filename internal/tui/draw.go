@@ -10,9 +10,13 @@ import (
 
 // scene gathers what panels may look at.
 func (m *Model) scene(l *layout) *scene {
+	marks := m.marks[:len(m.marks):len(m.marks)]
+	for _, at := range m.logs.bookmarks() {
+		marks = append(marks, mark{at, "●", plain | bold})
+	}
 	return &scene{
 		opts: &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
-		feed: m.feed, hist: m.hist, window: m.view.window, marks: m.marks,
+		feed: m.feed, hist: m.hist, window: m.view.window, marks: marks,
 		focus: m.view.focus, zoomed: l.zoomed != noPanel, cooldown: m.events.cooldown(alert.ErrorRate, m.opts.Alert.Cooldown),
 	}
 }

@@ -33,6 +33,7 @@ type setup struct {
 	w, h int
 	opts tui.Options
 	sim  sim.Options
+	deps func(*tui.Deps)
 }
 
 // noon is when every test starts.
@@ -54,6 +55,9 @@ func open(tb testing.TB, u setup) *screen {
 	u.sim.Now = func() time.Time { return s.clock }
 	s.sim = sim.New(u.sim)
 	s.deps = s.sim.Deps()
+	if u.deps != nil {
+		u.deps(&s.deps)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	tb.Cleanup(cancel)
 	s.Model = tui.New(ctx, s.deps, u.opts)

@@ -1,7 +1,5 @@
 package tui
 
-import "strings"
-
 // helpLine is one row of the help: a group's name, or a key.
 type helpLine struct {
 	group string
@@ -88,48 +86,4 @@ func (d *details) draw(c canvas) {
 	for y := range min(in.rect.h, len(lines)) {
 		in.put(1, y, plain, lines[d.top+y])
 	}
-}
-
-// finder is the prompt of a search.
-type finder struct {
-	text   string
-	before string // what was searched for before
-}
-
-// draw draws the prompt into the footer.
-func (f *finder) draw(c canvas, m *Model) {
-	x := c.put(1, 0, bold, "/")
-	x = c.put(x, 0, plain, f.text)
-	m.place(c.rect.x+x, c.rect.y)
-	hint := "enter finds · esc leaves"
-	if m.logs.query != "" {
-		hint = count(uint64(m.logs.matches)) + " " + plural(m.logs.matches, "match", "matches") + " · " + hint //nolint:gosec // a count
-	}
-	if x+2+width(hint) < c.rect.w {
-		c.right(c.rect.w-1, 0, muted, hint)
-	}
-}
-
-// key handles a key press in the prompt. It reports whether the prompt stays.
-func (f *finder) key(name, text string, logs *logPanel) bool {
-	switch name {
-	case "esc":
-		logs.find(f.before)
-		return false
-	case "enter":
-		logs.find(f.text)
-		return false
-	case "backspace":
-		if r := []rune(f.text); len(r) > 0 {
-			f.text = string(r[:len(r)-1])
-		}
-	case "ctrl+u":
-		f.text = ""
-	default:
-		if text != "" && len(f.text) < 64 {
-			f.text += clean(strings.TrimRight(text, "\r\n"))
-		}
-	}
-	logs.find(f.text)
-	return true
 }

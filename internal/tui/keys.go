@@ -50,6 +50,7 @@ func readBindings() []binding {
 		{keys: []string{"/"}, show: "/", short: "find", help: "find in the log, keeping what is around it", group: groupRead, do: (*Model).startFind},
 		{keys: []string{"n"}, show: "n", short: "next", help: "next match", group: groupRead, when: (*Model).finding, do: (*Model).nextMatch},
 		{keys: []string{"N"}, show: "N", help: "previous match", group: groupRead, when: (*Model).finding, do: (*Model).previousMatch},
+		{keys: []string{"f"}, show: "f", short: "filter", help: "show only rows with a text; ! before it hides them", group: groupRead, do: (*Model).startFilter},
 		{keys: []string{"e"}, show: "e", help: "next error or retry", group: groupRead, do: (*Model).nextError},
 		{keys: []string{"E"}, show: "E", help: "previous error or retry", group: groupRead, do: (*Model).previousError},
 		{keys: []string{"space"}, show: "space", short: "pause", help: "freeze the display; alerts go on", group: groupRead, do: (*Model).togglePause},
@@ -58,7 +59,13 @@ func readBindings() []binding {
 		{keys: []string{"["}, show: "[", help: "plots: look less far back (1 min at least)", group: groupRead, do: func(m *Model) tea.Cmd { return m.zoomTime(-1) }},
 		{keys: []string{"]"}, show: "]", help: "plots: look further back (up to 1 h)", group: groupRead, do: func(m *Model) tea.Cmd { return m.zoomTime(1) }},
 		{keys: []string{"a"}, show: "a", short: "alerts", help: "alerts and events", group: groupRead, do: focusOn(panelEvents)},
+		{keys: []string{"w"}, show: "w", help: "log: wrap long rows, or cut them", group: groupRead, do: func(m *Model) tea.Cmd { m.logs.wrap = !m.logs.wrap; return nil }},
+		{keys: []string{"T"}, show: "T", help: "log: time of day, date and ms, age, none", group: groupRead, do: (*Model).nextStamp},
+		{keys: []string{"B"}, show: "B", help: "log: bookmark the row, also in the plots", group: groupRead, do: (*Model).toggleBookmark},
+		{keys: []string{"'"}, show: "'", help: "log: next bookmark", group: groupRead, do: (*Model).nextBookmark},
 		{keys: []string{"y"}, show: "y", help: "copy the selected line (OSC 52)", group: groupRead, do: (*Model).yank},
+		{keys: []string{"Y"}, show: "Y", help: "copy all lines shown", group: groupRead, do: (*Model).yankAll},
+		{keys: []string{"S"}, show: "S", help: "save screen, log and metrics into a folder", group: groupRead, when: (*Model).savable, do: (*Model).save},
 		{keys: []string{"enter"}, show: "enter", help: "details of the selected line", group: groupRead, do: (*Model).openDetails},
 	}
 }

@@ -65,6 +65,7 @@ type Model struct {
 	finder  *finder
 	act     *act
 	toast   *toast
+	savedTo string // where the screen was saved to last
 }
 
 // The messages.
@@ -78,6 +79,10 @@ type (
 	progressMsg struct {
 		act *act
 		p   bluegreen.Progress
+	}
+	savedMsg struct {
+		path string
+		err  error
 	}
 	doneMsg struct {
 		act     *act
@@ -182,6 +187,8 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 			m.act.report(msg.p, m.now)
 		}
 		return m, await(msg.act)
+	case savedMsg:
+		m.onSaved(msg)
 	case doneMsg:
 		return m, m.onDone(&msg)
 	case tea.PasteMsg:

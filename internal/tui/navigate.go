@@ -1,13 +1,11 @@
 package tui
 
 import (
-	"fmt"
 	"strconv"
 
 	tea "charm.land/bubbletea/v2"
 
 	"bgctl/internal/bluegreen"
-	"bgctl/internal/logstream"
 )
 
 // focus gives a panel the focus and shows it where the layout shares places.
@@ -51,6 +49,8 @@ func (m *Model) back() tea.Cmd {
 		m.view.zoom = noPanel
 	case m.logs.query != "":
 		m.logs.find("")
+	case m.logs.filter != "":
+		m.logs.sift("")
 	case m.logs.pool != bluegreen.NoPool:
 		m.logs.pool = bluegreen.NoPool
 	case m.paused:
@@ -147,21 +147,14 @@ func (m *Model) zoomTime(n int) tea.Cmd {
 	return nil
 }
 
-// startFind opens the search prompt.
-func (m *Model) startFind() tea.Cmd {
-	m.focus(panelLogs)
-	m.finder = &finder{before: m.logs.query}
-	return nil
-}
-
 // finding reports whether something is searched for.
 func (m *Model) finding() bool { return m.logs.query != "" }
 
 // nextMatch, previousMatch, nextError and previousError move the log's cursor.
-func (m *Model) nextMatch() tea.Cmd     { return m.seek(1, "match", m.logs.matchesQuery) }
-func (m *Model) previousMatch() tea.Cmd { return m.seek(-1, "match", m.logs.matchesQuery) }
-func (m *Model) nextError() tea.Cmd     { return m.seek(1, "error", failed) }
-func (m *Model) previousError() tea.Cmd { return m.seek(-1, "error", failed) }
+func (m *Model) nextMatch() tea.Cmd     { return m.seek(1, "match", matched) }
+func (m *Model) previousMatch() tea.Cmd { return m.seek(-1, "match", matched) }
+func (m *Model) nextError() tea.Cmd     { return m.seek(1, "error", failing) }
+func (m *Model) previousError() tea.Cmd { return m.seek(-1, "error", failing) }
 
 // refetch looks at the deployment now.
 func (m *Model) refetch() tea.Cmd {
@@ -177,8 +170,8 @@ func (m *Model) openDetails() tea.Cmd {
 			m.details = &details{head: "Event", lines: m.events.entries[i].details()}
 		}
 	case panelLogs:
-		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
-			m.details = &details{head: "Request", lines: requestDetails(m.logs.at(n))}
+		if n, r := m.logs.selected(); r != nil {
+			m.details = &details{head: "Request", lines: requestDetails(&r.Record)}
 			m.logs.hold(n)
 		}
 	case panelContainers:
@@ -215,34 +208,8 @@ func containerDetails(c *bluegreen.Container) []string {
 	return lines
 }
 
-// yank copies the selected line.
-func (m *Model) yank() tea.Cmd {
-	text := ""
-	switch m.view.focus {
-	case panelEvents:
-		if i := m.events.current(); i >= 0 {
-			text = m.events.entries[i].text
-		}
-	case panelContainers:
-		l := m.layout()
-		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
-			text = clean(r.Name)
-		}
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
-		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
-			r := m.logs.at(n)
-			text = clean(r.Time.Format("2006-01-02T15:04:05.000Z07:00") + " " + rowText(r))
-		}
-	}
-	if text == "" {
-		return nil
-	}
-	m.toast = say(m.now, plain, fmt.Sprintf("copied %d bytes", len(text)))
-	return tea.SetClipboard(text)
-}
-
 // seek moves the log's cursor to the next row in direction dir that want accepts.
-func (m *Model) seek(dir int, what string, want func(*logstream.Record) bool) tea.Cmd {
+func (m *Model) seek(dir int, what string, want func(*logRow) bool) tea.Cmd {
 	m.focus(panelLogs)
 	if !m.logs.jump(dir, want) {
 		side := "newer"
@@ -250,6 +217,28 @@ func (m *Model) seek(dir int, what string, want func(*logstream.Record) bool) te
 			side = "older"
 		}
 		m.toast = say(m.now, plain, "no "+side+" "+what)
+	}
+	return nil
+}
+
+// nextStamp changes how the log writes times.
+func (m *Model) nextStamp() tea.Cmd {
+	m.logs.stamp = (m.logs.stamp + 1) % stampCount
+	return nil
+}
+
+// toggleBookmark marks the selected row of the log.
+func (m *Model) toggleBookmark() tea.Cmd {
+	m.focus(panelLogs)
+	m.logs.bookmark()
+	return nil
+}
+
+// nextBookmark goes to the next bookmark.
+func (m *Model) nextBookmark() tea.Cmd {
+	m.focus(panelLogs)
+	if !m.logs.nextBookmark() {
+		m.toast = say(m.now, plain, "no bookmark; B sets one")
 	}
 	return nil
 }
