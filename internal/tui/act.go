@@ -38,16 +38,31 @@ func newAct(plan bluegreen.Plan, now time.Time, cancel context.CancelFunc) *act 
 
 // actTitle names what a plan does.
 func actTitle(plan *bluegreen.Plan) string {
+	to := upper(plan.To)
 	switch plan.Action {
 	case bluegreen.ActSwitch:
-		return "SWITCHING " + upper(plan.From) + " → " + upper(plan.To)
+		return "SWITCHING " + upper(plan.From) + " → " + to
 	case bluegreen.ActChaos:
-		return "BREAKING " + upper(plan.To)
+		return "BREAKING " + to
 	case bluegreen.ActHeal:
-		return "HEALING " + upper(plan.To)
+		return "HEALING " + to
 	case bluegreen.ActRestart:
+		return "RESTARTING " + to
+	case "deploy":
+		return "DEPLOYING to " + to
+	case "rollback":
+		return "ROLLING BACK to " + to
 	}
-	return "RESTARTING " + upper(plan.To)
+	return strings.ToUpper(string(plan.Action)) + " " + to
+}
+
+// opBake is the step that watches a release. It takes minutes in which others act.
+const opBake bluegreen.StepOp = "bake"
+
+// watches reports whether only the watching of a release is left to do.
+func (a *act) watches() bool {
+	p := &a.steps[a.step]
+	return p.Step.Op == opBake && p.State == bluegreen.StepWorking
 }
 
 // report takes the progress of one step.
@@ -72,12 +87,20 @@ func (a *act) abortable() bool {
 		return false
 	}
 	for i := range a.steps {
-		op := a.steps[i].Step.Op
-		if (op == bluegreen.OpRoute || op == bluegreen.OpBreak || op == bluegreen.OpRepair) && a.steps[i].State != "" {
+		if a.steps[i].State != "" && !harmless(a.steps[i].Step.Op) {
 			return false
 		}
 	}
 	return true
+}
+
+// harmless reports whether a step changes nothing that lasts.
+func harmless(op bluegreen.StepOp) bool {
+	switch op {
+	case bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, "image":
+		return true
+	}
+	return false
 }
 
 // draw draws the step list.

@@ -36,11 +36,36 @@ type Deps struct {
 	PlanRestart func(d *bluegreen.Deployment, container string) (bluegreen.Plan, error)
 	// PlanPromote plans to end a running bake with success.
 	PlanPromote func(d *bluegreen.Deployment) (bluegreen.Plan, error)
+	// Phase tells the long state an observed deployment is in, nil for none. It does no I/O.
+	Phase func(d *bluegreen.Deployment) *Phase
 	// Maintain mutes messages, or ends that. It returns what it did in one line.
 	Maintain func(ctx context.Context, m Maintenance) (string, error)
 	// Acknowledge says that somebody looks after an alert; its reminders rest for a
 	// while. It returns what it did in one line.
 	Acknowledge func(ctx context.Context, ev alert.Event) (string, error)
+}
+
+// PhaseKind is a state that lasts longer than a step.
+type PhaseKind string
+
+// The kinds of phases.
+const (
+	PhaseDraining   PhaseKind = "draining"    // a pool answers its last requests
+	PhaseBaking     PhaseKind = "baking"      // a new release is watched
+	PhaseRolledBack PhaseKind = "rolled back" // a new release was taken back
+)
+
+// Phase is a long state of the deployment.
+type Phase struct {
+	ID        string // tells one rollback from the next
+	Kind      PhaseKind
+	Pool      bluegreen.Pool // that drains, that is watched, that has traffic again
+	Since     time.Time
+	Until     time.Time // when it ends, or ended
+	InFlight  int       // draining: requests not yet answered
+	Rate      float64   // baking: error rate of the new release, percent
+	Threshold float64   // baking: what rolls it back, percent
+	Text      string    // why, in words
 }
 
 // Maintenance is what the operator asks for: messages of a scope are muted for a
@@ -180,6 +205,16 @@ const (
 	ReadOnly  Access = "read-only"
 )
 
+// Mouse says whether the screen takes the mouse, which keeps the terminal from
+// selecting text.
+type Mouse string
+
+// The mouse modes.
+const (
+	MouseOff Mouse = ""
+	MouseOn  Mouse = "on"
+)
+
 // Options is how the screen looks and what it allows.
 type Options struct {
 	Project  string        // name of the compose project
@@ -191,6 +226,11 @@ type Options struct {
 	Charset  Charset
 	Graph    Graph
 	Access   Access
+	Window   string              // how far back plots look at the start: "1m", "5m", "15m" or "1h"
+	Keys     map[string][]string // other keys for named acts, see [KeyNames]; a clash leaves the defaults
+	Warnings []string            // said once at the start, the settings' troubles for instance
+	Mouse    Mouse
+	FirstRun bool      // shows how to begin
 	User     string    // who acts, for the notes of the events panel
 	Farewell io.Writer // one line about the deployment after the screen is gone; may be nil
 	Demo     string    // says in the header that nothing here is real; "" when it is

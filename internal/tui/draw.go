@@ -31,13 +31,22 @@ func (m *Model) draw() {
 		m.frame = ""
 		return
 	}
-	g, l := newGrid(m.w, m.h), m.layout()
+	g, l := m.blank(), m.layout()
 	if l.kind == layoutTiny {
 		m.drawTiny(g)
 	} else {
 		m.drawAll(g, &l)
 	}
 	m.frame = g.render(m.theme)
+}
+
+// blank returns the grid to draw on, the last frame's where the size is the same.
+func (m *Model) blank() *grid {
+	if m.grid == nil || m.grid.w != m.w || m.grid.h != m.h {
+		m.grid = newGrid(m.w, m.h)
+	}
+	m.grid.clear()
+	return m.grid
 }
 
 // drawTiny says what is missing.
@@ -63,6 +72,18 @@ func (m *Model) drawAll(g *grid, l *layout) {
 	}
 	m.drawFooter(g.canvas(l.footer))
 	m.drawOverlays(g.canvas(l.body))
+	if m.hint {
+		m.drawHint(g.canvas(l.body))
+	}
+}
+
+// drawHint says how to begin, until the first key.
+func (m *Model) drawHint(c canvas) {
+	t := toast{glyph: "?", style: plain, lines: []string{
+		"first time here? " + m.keyOf("help") + " lists every key, " + m.keyOf("palette") + " runs a command by its name, " + m.keyOf("quit") + " leaves",
+		"what changes something asks first; any key closes this",
+	}}
+	t.draw(c)
 }
 
 // drawPanel draws a panel in its frame, or as one row on the smallest screens.
@@ -81,6 +102,9 @@ func (m *Model) drawPanel(c canvas, id panelID, s *scene) {
 
 // drawOverlays draws what lies over the panels.
 func (m *Model) drawOverlays(c canvas) {
+	if m.tail != nil {
+		m.tail.draw(c, m)
+	}
 	if m.act != nil && !m.act.hidden {
 		m.act.draw(c, m.now)
 	}
@@ -92,8 +116,8 @@ func (m *Model) drawOverlays(c canvas) {
 		if x, y := m.dialog.draw(c, m.dep); x >= 0 {
 			m.place(x, y)
 		}
-	case m.help:
-		m.drawHelp(c)
+	case m.menu != nil:
+		m.menu.draw(c, m)
 	case m.details != nil:
 		m.details.draw(c)
 	}

@@ -57,3 +57,32 @@ func Rects(w, h int, zoom int) []struct{ X, Y, W, H int } {
 	}
 	return out
 }
+
+// Styles writes the styles of the last frame, one letter a cell: plain . muted m
+// blue b green g warn w crit c; capitals (plain: +) are bold, digits reversed, and
+// u v x y z ! bold and reversed.
+func (m *Model) Styles() string {
+	const letters = ".mbgwc" + "+MBGWC" + "012345" + "uvxyz!"
+	var b []byte
+	for i, c := range m.grid.cells {
+		if i > 0 && i%m.grid.w == 0 {
+			b = append(b, '\n')
+		}
+		at := int(c.style & inkMask)
+		if c.style&bold != 0 {
+			at += 6
+		}
+		if c.style&reverse != 0 {
+			at += 12
+		}
+		b = append(b, letters[at])
+	}
+	return string(b)
+}
+
+// Restyle draws the same screen for another terminal.
+func (m *Model) Restyle(theme string, charset Charset) string {
+	m.opts.Theme, m.opts.Charset, m.dirty = theme, charset, true
+	m.retheme()
+	return m.View().Content
+}

@@ -13,8 +13,9 @@ type finder struct {
 	text   string
 	before string // what was set before
 	hint   string
-	set    func(text string)
+	set    func(text string) // live, nil for a prompt that only asks
 	count  func() int
+	done   func(m *Model, text string) tea.Cmd // with enter
 }
 
 // startFind opens the search prompt.
@@ -43,7 +44,7 @@ func (f *finder) draw(c canvas, m *Model) {
 	x = c.put(x, 0, plain, f.text)
 	m.place(c.rect.x+x, c.rect.y)
 	hint := f.hint
-	if f.text != "" {
+	if f.text != "" && f.count != nil {
 		n := f.count()
 		hint = fmt.Sprintf("%d %s · %s", n, plural(n, "match", "matches"), hint)
 	}
@@ -56,10 +57,10 @@ func (f *finder) draw(c canvas, m *Model) {
 func (f *finder) key(name, text string) bool {
 	switch name {
 	case "esc":
-		f.set(f.before)
+		f.apply(f.before)
 		return false
 	case "enter":
-		f.set(f.text)
+		f.apply(f.text)
 		return false
 	case "backspace":
 		f.text = chop(f.text)
@@ -68,8 +69,15 @@ func (f *finder) key(name, text string) bool {
 	default:
 		f.text = typed(f.text, text)
 	}
-	f.set(f.text)
+	f.apply(f.text)
 	return true
+}
+
+// apply sets what is searched for while it is typed.
+func (f *finder) apply(text string) {
+	if f.set != nil {
+		f.set(text)
+	}
 }
 
 // maxTyped bounds what a prompt takes.

@@ -1,6 +1,10 @@
 package tui
 
-import "time"
+import (
+	"time"
+
+	"bgctl/internal/bluegreen"
+)
 
 // historySeconds is how far back the plots can look.
 const historySeconds = 3600
@@ -74,6 +78,24 @@ func (h *history) both(end time.Time, n int) []Point {
 		}
 	}
 	return out
+}
+
+// lead returns the last n seconds of the pool that answered more in each of them, and
+// which that was: during a failover the line goes over to the other pool.
+func (h *history) lead(end time.Time, n int) ([]Point, []bluegreen.Pool) {
+	out, pools := make([]Point, n), make([]bluegreen.Pool, n)
+	first := end.Unix() - int64(n) + 1
+	for i := range out {
+		blue, green := h.at(0, first+int64(i)), h.at(1, first+int64(i))
+		out[i], pools[i] = blue, bluegreen.Blue
+		if green.Requests > blue.Requests || blue.Gap {
+			out[i], pools[i] = green, bluegreen.Green
+		}
+		if blue.Requests+green.Requests == 0 {
+			pools[i] = bluegreen.NoPool
+		}
+	}
+	return out, pools
 }
 
 // lastRequest is the newest second up to end in which either pool answered, zero

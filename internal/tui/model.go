@@ -32,6 +32,7 @@ type Model struct {
 	view   view
 	now    time.Time
 	frame  string
+	grid   *grid // the last frame
 	dirty  bool
 	cursor *tea.Cursor
 
@@ -58,12 +59,17 @@ type Model struct {
 	logs       *logPanel
 	marks      []mark
 
-	help    bool
-	helpTop int
 	dialog  *dialog
 	details *details
+	menu    *menu
 	finder  *finder
+	tail    *tailView
 	act     *act
+	baking  []*act // acts that only watch a release any more
+	seen    string // the rollback whose banner was put away
+	mouse   bool
+	hint    bool // show how to begin
+	zones   []zone
 	toast   *toast
 	savedTo string // where the screen was saved to last
 }
@@ -103,6 +109,21 @@ func New(ctx context.Context, deps Deps, opts Options) *Model {
 		panelErrors: &plotPanel{panelErrors, metricErrors}, panelLatency: &plotPanel{panelLatency, metricP95},
 		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs, panelWindow: windowPanel{},
 	}
+	for w, name := range []string{"1m", "5m", "15m", "1h"} {
+		if opts.Window == name {
+			m.view.window = window(w)
+		}
+	}
+	keys, err := rebind(m.keys, opts.Keys)
+	if err != nil {
+		opts.Warnings = append(opts.Warnings, err.Error()+"; the default keys are used")
+	} else {
+		m.keys = keys
+	}
+	if len(opts.Warnings) > 0 {
+		m.toast = say(m.now, inkWarn, opts.Warnings...)
+	}
+	m.mouse, m.hint = opts.Mouse == MouseOn, opts.FirstRun
 	m.retheme()
 	return m
 }
@@ -114,6 +135,8 @@ func (m *Model) retheme() {
 	case name == ThemeMono:
 	case m.basic:
 		name = theme16
+	case name == ThemeContrast && !m.dark:
+		name = contrastLight
 	case (name == ThemeAuto || name == "") && !m.dark:
 		name = ThemeLight
 	case name == ThemeAuto || name == "":
@@ -125,7 +148,7 @@ func (m *Model) retheme() {
 // Init asks for everything at once, so that the first paint does not wait.
 func (m *Model) Init() tea.Cmd {
 	cmds := []tea.Cmd{m.observe(), m.take(), tick()}
-	if m.opts.Theme == ThemeAuto {
+	if m.opts.Theme == ThemeAuto || m.opts.Theme == ThemeContrast {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
 	return tea.Batch(cmds...)
@@ -183,16 +206,27 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case observedMsg:
 		return m, m.onObserved(&msg)
 	case progressMsg:
-		if msg.act == m.act {
-			m.act.report(msg.p, m.now)
+		msg.act.report(msg.p, m.now)
+		if msg.act == m.act && m.act.watches() {
+			m.detach()
 		}
 		return m, await(msg.act)
+	case saidMsg:
+		m.onSaid(msg)
+	case tailOpenMsg:
+		return m, m.onTailOpen(msg)
+	case tailMsg:
+		msg.view.take(&msg.snap)
+	case tea.MouseWheelMsg:
+		m.onWheel(msg.Mouse())
+	case tea.MouseClickMsg:
+		return m, m.onClick(msg.Mouse())
 	case savedMsg:
 		m.onSaved(msg)
 	case doneMsg:
 		return m, m.onDone(&msg)
 	case tea.PasteMsg:
-		m.onText("", msg.Content)
+		return m, m.onText("", msg.Content)
 	case tea.KeyPressMsg:
 		return m, m.onKey(msg.String(), msg.Text)
 	}
@@ -201,7 +235,7 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 
 // onTick asks for what is due.
 func (m *Model) onTick() tea.Cmd {
-	cmds := []tea.Cmd{tick(), m.take()}
+	cmds := []tea.Cmd{tick(), m.take(), m.takeTail()}
 	if !m.observing && !m.now.Before(m.retryAt) {
 		cmds = append(cmds, m.observe())
 	}
@@ -264,6 +298,9 @@ func (m *Model) View() tea.View {
 	}
 	v := tea.NewView(m.frame)
 	v.AltScreen = true
+	if m.mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
 	v.Cursor = m.cursor
 	v.WindowTitle = "bgctl"
 	if m.opts.Project != "" {

@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"strconv"
-
 	tea "charm.land/bubbletea/v2"
 
 	"bgctl/internal/bluegreen"
@@ -45,6 +43,8 @@ func (m *Model) back() tea.Cmd {
 		m.act.hidden = true
 	case m.toast != nil:
 		m.toast = nil
+	case m.rolledBack() != nil:
+		m.seen = m.rolledBack().ID
 	case m.view.zoom != noPanel:
 		m.view.zoom = noPanel
 	case m.logs.query != "":
@@ -57,6 +57,14 @@ func (m *Model) back() tea.Cmd {
 		return m.togglePause()
 	case !m.logs.follow:
 		m.logs.follow = true
+	}
+	return nil
+}
+
+// rolledBack is the rollback that nobody has seen yet.
+func (m *Model) rolledBack() *Phase {
+	if p := m.phase(); p != nil && p.Kind == PhaseRolledBack {
+		return p
 	}
 	return nil
 }
@@ -164,10 +172,14 @@ func (m *Model) refetch() tea.Cmd {
 
 // openDetails opens the details of the selected line.
 func (m *Model) openDetails() tea.Cmd {
+	if p := m.rolledBack(); p != nil {
+		m.details = &details{head: "Rolled back", lines: phaseDetails(p)}
+		return nil
+	}
 	switch m.view.focus {
 	case panelEvents:
 		if i := m.events.current(); i >= 0 {
-			m.details = &details{head: "Event", lines: m.events.entries[i].details()}
+			m.details = &details{head: "Event", lines: m.events.details(i)}
 		}
 	case panelLogs:
 		if n, r := m.logs.selected(); r != nil {
@@ -177,35 +189,13 @@ func (m *Model) openDetails() tea.Cmd {
 	case panelContainers:
 		l := m.layout()
 		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
-			m.details = &details{head: "Container", lines: containerDetails(r.Container)}
+			m.details = &details{head: "Container", lines: containerDetails(m.scene(&l), r)}
 		}
 	case panelErrors, panelLatency, panelBlue, panelGreen, panelWindow:
 		return m.toggleZoom()
 	case noPanel, panelCount:
 	}
 	return nil
-}
-
-// containerDetails are the lines of a container's details box.
-func containerDetails(c *bluegreen.Container) []string {
-	lines := []string{
-		clean(c.Name),
-		pad("id", 10) + clip(clean(c.ID), 14),
-		pad("service", 10) + clean(c.Service),
-		pad("image", 10) + clean(c.Image),
-		pad("release", 10) + clean(c.Release),
-		pad("state", 10) + clean(c.State),
-		pad("health", 10) + clean(c.Health),
-		pad("started", 10) + c.StartedAt.Format("2006-01-02 15:04:05"),
-		pad("restarts", 10) + strconv.Itoa(c.Restarts),
-	}
-	if c.HealthLog != "" {
-		lines = append(lines, pad("probe", 10)+clean(c.HealthLog))
-	}
-	for _, addr := range c.Addrs {
-		lines = append(lines, pad("address", 10)+clean(addr))
-	}
-	return lines
 }
 
 // seek moves the log's cursor to the next row in direction dir that want accepts.

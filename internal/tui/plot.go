@@ -12,7 +12,8 @@ type plot struct {
 	limit  float64   // 0: none
 	unit   string
 	graph  Graph
-	base   style // the colour of what is below the limit
+	base   style   // the colour of what is below the limit
+	inks   []style // the colour of each column, in the place of base; may be nil
 }
 
 // labelWidth is the room for the numbers of the y axis.
@@ -44,7 +45,9 @@ func (p *plot) frame(c canvas) canvas {
 		if r == limit {
 			axis = "┼"
 		}
-		c.right(labelWidth, rows-1-r, muted, p.label(float64(r)*p.step))
+		if every := (rows + 7) / 8; r%every == 0 || r == limit {
+			c.right(labelWidth, rows-1-r, muted, p.label(float64(r)*p.step))
+		}
 		c.set(labelWidth, rows-1-r, 1, muted, axis)
 	}
 	area := c.sub(rect{labelWidth + 1, 0, c.rect.w - labelWidth - 1, rows})
@@ -59,16 +62,21 @@ func (p *plot) label(v float64) string {
 	switch {
 	case p.unit == "ms" && v >= 1000:
 		return number(v/1000) + "s"
+	case p.unit == "%" && v >= 10:
+		return number(math.Round(v)) + p.unit
 	case p.unit == "" && v >= 10_000:
 		return number(v/1000) + "k"
 	}
 	return number(v) + p.unit
 }
 
-// ink is the colour of a column.
-func (p *plot) ink(v float64) style {
-	if p.limit > 0 && v > p.limit {
+// ink is the colour of a column's value.
+func (p *plot) ink(i int, v float64) style {
+	switch {
+	case p.limit > 0 && v > p.limit:
 		return inkCrit
+	case i < len(p.inks):
+		return p.inks[i]
 	}
 	return p.base
 }
@@ -88,7 +96,7 @@ func (p *plot) blocks(c canvas) {
 		x := c.rect.w - len(p.values) + i
 		u := p.units(v, rows, 8)
 		for r := 0; r*8 < u; r++ {
-			c.set(x, rows-1-r, 1, p.ink(v), p.graph.level(min(8, u-r*8)))
+			c.set(x, rows-1-r, 1, p.ink(i, v), p.graph.level(min(8, u-r*8)))
 		}
 	}
 }
@@ -106,7 +114,7 @@ func (p *plot) braille(c canvas) {
 				}
 				v := p.values[i+side]
 				bits |= dots(p.units(v, rows, 4)-r*4, side)
-				st = max(st, p.ink(v))
+				st = max(st, p.ink(i+side, v))
 			}
 			if bits != 0 {
 				c.set(x, rows-1-r, 1, st, string(0x2800+bits))
@@ -143,7 +151,7 @@ func (p *plot) bands(c canvas, percentiles [3][]float64) {
 			}
 			x := area.rect.w - len(percentiles[k]) + i
 			for r := range p.units(v, rows, 1) {
-				area.set(x, rows-1-r, 1, p.ink(v), fills[3-k])
+				area.set(x, rows-1-r, 1, p.ink(i, v), fills[3-k])
 			}
 		}
 	}
@@ -206,7 +214,7 @@ func (t timeline) buckets(points []Point, join func([]Point) float64) []float64 
 	return out
 }
 
-// each calls visit with the points of every column.
+// each calls visit with the points of every column, in order.
 func (t timeline) each(points []Point, visit func(col int, points []Point)) {
 	per := int64(t.per)
 	first := t.end.Unix() - int64(len(points)) + 1

@@ -115,10 +115,10 @@ func (p *plotPanel) note() string {
 	case metricMix:
 		return "share of ░ 2xx ▒ 3xx ▓ 4xx █ 5xx; what exists fills a cell" + marks
 	case metricBands:
-		return "█ p50 ▓ p95 ▒ p99 of the serving pool, the worst second of each column" + marks
+		return "█ p50 ▓ p95 ▒ p99 of the pool that answers most, the worst second of each column" + marks
 	case metricP50, metricP95, metricP99, metricCount:
 	}
-	return "of the serving pool, the worst second of each column" + marks
+	return "of the pool that answers most, the worst second of each column" + marks
 }
 
 // single draws a metric that has one value a column.
@@ -135,12 +135,28 @@ func (p *plotPanel) single(c canvas, s *scene, t timeline) {
 		chart.unit, join = "%", errorRate
 		points = s.hist.both(s.feed.End, wide.reach())
 	} else {
-		chart.base = inkOf(s.serving())
-		points = s.hist.span(index(s.serving()), s.feed.End, wide.reach())
+		points, chart.inks = p.leading(s, wide)
 	}
 	chart.values = wide.buckets(points, join)
 	chart.step = scale(peak(chart.values), chart.limit, c.rect.h)
 	chart.draw(c)
+}
+
+// leading returns the seconds of the pool that served most, and the colour of each
+// column: that of the pool it is about.
+func (p *plotPanel) leading(s *scene, t timeline) ([]Point, []style) {
+	points, pools := s.hist.lead(s.feed.End, t.reach())
+	inks := make([]style, t.cols)
+	i := 0
+	t.each(points, func(col int, part []Point) {
+		for k := range part {
+			if pool := pools[i+k]; pool != bluegreen.NoPool {
+				inks[col] = inkOf(pool)
+			}
+		}
+		i += len(part)
+	})
+	return points, inks
 }
 
 // rates draws both pools above one another on one scale, so that they compare.
@@ -189,8 +205,9 @@ func (p *plotPanel) mix(c canvas, s *scene, t timeline) {
 
 // bands draws three percentiles at once.
 func (p *plotPanel) bands(c canvas, s *scene, t timeline) {
-	chart := &plot{limit: p.limit(s), unit: "ms", base: inkOf(s.serving())}
-	points := s.hist.span(index(s.serving()), t.end, t.reach())
+	chart := &plot{limit: p.limit(s), unit: "ms"}
+	points, inks := p.leading(s, t)
+	chart.inks = inks
 	percentiles := [3][]float64{t.buckets(points, worst(metricP50)), t.buckets(points, worst(metricP95)), t.buckets(points, worst(metricP99))}
 	chart.step = scale(peak(percentiles[2]), chart.limit, c.rect.h)
 	chart.bands(c, percentiles)
@@ -209,9 +226,9 @@ func scale(top, limit float64, rows int) float64 {
 	if limit <= 0 {
 		return nice(max(top, 1) / float64(rows))
 	}
-	for _, f := range []float64{0.5, 1, 2, 5, 10, 20, 50} {
-		// A threshold without a row of its own would not be seen.
-		if limit*f*float64(rows) >= top && (f > 0.5 || rows > 2) {
+	for _, f := range []float64{0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 20, 50} {
+		// The threshold is always seen, and with room above it.
+		if limit*f*float64(rows) >= top && 1/f <= 0.75*float64(rows) {
 			return limit * f
 		}
 	}

@@ -23,6 +23,16 @@ func palettes(name string) palette {
 			muted: "38;2;85;85;85", inkBlue: "38;2;26;47;160", inkGreen: "38;2;0;120;95",
 			inkWarn: "38;2;122;92;0", inkCrit: "38;2;143;0;48",
 		}
+	case ThemeContrast:
+		return palette{
+			muted: "38;5;255", inkBlue: "38;5;117", inkGreen: "38;5;120",
+			inkWarn: "38;5;226", inkCrit: "38;5;210",
+		}
+	case contrastLight:
+		return palette{
+			muted: "38;5;16", inkBlue: "38;5;18", inkGreen: "38;5;22",
+			inkWarn: "38;5;52", inkCrit: "38;5;90",
+		}
 	case theme16:
 		return palette{inkBlue: "94", inkGreen: "92", inkWarn: "93", inkCrit: "91"}
 	case ThemeMono:
@@ -34,13 +44,17 @@ func palettes(name string) palette {
 	}
 }
 
-// The themes that [Options] may name. ThemeAuto asks the terminal for its background.
+// The themes that [Options] may name. [ThemeAuto] asks the terminal for its background.
 const (
 	ThemeAuto  = "auto"
 	ThemeDark  = "dark"
 	ThemeLight = "light"
 	ThemeMono  = "mono"
-	theme16    = "16" // what terminals with 16 colours get
+	// ThemeContrast has no colour of middle brightness.
+	ThemeContrast = "high-contrast"
+
+	contrastLight = "high-contrast, light"
+	theme16       = "16" // what terminals with 16 colours get
 )
 
 // newTheme prepares every style once.

@@ -32,25 +32,27 @@ func (windowPanel) draw(c canvas, s *scene) {
 	}
 	w := &s.feed.Window
 	reasons := windowReasons(s)
-	room := c.rect.h - 2 - len(reasons) - 1
+	room := max(1, c.rect.h-len(reasons)-3)
 	per := 1
-	if c.rect.w >= 50 && w.Size*2 <= (c.rect.w-2)*max(1, room) {
+	if c.rect.w >= 50 && w.Size*2 <= (c.rect.w-2)*room {
 		per = 2 // a gap between the cells, where it fits, lets them be counted
 	}
 	cols := max(1, (c.rect.w-2)/per)
-	cells := max(1, min(w.Size, cols*max(1, room)))
+	cells := max(1, min(w.Size, cols*room))
 	for i := range cells {
 		glyph, ink := cellGlyph(worstCell(s.feed.Cells, i*w.Size/cells, (i+1)*w.Size/cells))
 		c.set(1+i%cols*per, i/cols, 1, ink, glyph)
 	}
-	y := (cells+cols-1)/cols + 1
-	y = min(y, max(0, c.rect.h-len(reasons)-1))
-	c.segs(1, y, windowLegend(c.rect.w)...)
-	for i, r := range reasons {
-		if y+1+i < c.rect.h {
-			x := c.put(1, y+1+i, r.style, r.text[:len(r.text)-len(strings.TrimLeft(r.text, "✓×· "))])
-			c.fit(x, y+1+i, c.rect.w-1-x, plain|r.style&bold, strings.TrimLeft(r.text, "✓×· "))
-		}
+	y := (cells + cols - 1) / cols
+	if c.rect.h >= len(reasons)+3 {
+		c.segs(1, y+1, windowLegend(c.rect.w)...)
+		y += 2
+	}
+	for _, r := range reasons {
+		mark := r.text[:len(r.text)-len(strings.TrimLeft(r.text, "✓· "))]
+		x := c.put(1, y, r.style, mark)
+		c.fit(x, y, c.rect.w-1-x, r.style&bold, r.text[len(mark):])
+		y++
 	}
 }
 
@@ -91,16 +93,16 @@ func windowReasons(s *scene) []seg {
 		rate := errorPercent(float64(recent), float64(k))
 		add(rate > rules.ThresholdPercent, fmt.Sprintf("still going on: %s of the newest %d failed", percent(rate), k))
 	}
-	verdict := "does not fire: all of these have to be met"
+	verdict := "does not fire: every condition has to be met"
 	switch {
 	case w.N == 0:
 		verdict = "does not fire: no request yet"
 	case w.ErrorsToFire == 0:
-		verdict = "fires: all of these are met"
+		verdict = "fires: every condition is met"
 	case w.ErrorsToFire > 0:
-		verdict += fmt.Sprintf("; %d more %s in a row would", w.ErrorsToFire, plural(w.ErrorsToFire, "error", "errors"))
+		verdict = fmt.Sprintf("does not fire; %d more %s in a row would", w.ErrorsToFire, plural(w.ErrorsToFire, "error", "errors"))
 	}
-	out = append(out, seg{bold, verdict})
+	out = append([]seg{{bold, verdict}}, out...)
 	if text := cooldownText(s); text != "" {
 		out = append(out, seg{muted, text})
 	}

@@ -56,6 +56,10 @@ type Stack struct {
 	pools   [2]*history
 	watched bool // the warm-up traffic has run
 
+	phase   *tui.Phase
+	muted   alert.Maintenance
+	outputs map[string]*output
+
 	detector *alert.Detector
 	sending  []alert.Delivery
 	next     tui.FeedSnapshot // what the next Take gives
@@ -69,6 +73,7 @@ func New(opts Options) *Stack {
 		opts: opts, rng: rand.New(rand.NewPCG(opts.Seed, 7)), //nolint:gosec // it has to be repeatable
 		born: now.Add(-opts.Warm), at: now.Add(-opts.Warm),
 		avoided:  map[bluegreen.Pool]time.Time{},
+		outputs:  map[string]*output{},
 		detector: alert.NewDetector(opts.Alert),
 		pools:    [2]*history{newHistory(now.Add(-opts.Warm)), newHistory(now.Add(-opts.Warm))},
 	}
@@ -92,7 +97,7 @@ func deployment(now time.Time) bluegreen.Deployment {
 	container := func(name, service string, role bluegreen.Role, image string, since time.Duration) bluegreen.Container {
 		id := fmt.Sprintf("%x%058x", service, len(name))[:64]
 		return bluegreen.Container{
-			ID: id, Name: name, Service: service, Role: role, Image: image, State: "running", Health: "healthy",
+			ID: id, Name: name, Service: service, Role: role, Image: image, State: "running", Health: "healthy", HealthLog: "GET /healthz: 200 in 2 ms",
 			StartedAt: now.Add(-since), CPU: 1, Memory: 18 << 20, Addrs: []string{"10.0.3.11"},
 		}
 	}
@@ -110,9 +115,13 @@ func deployment(now time.Time) bluegreen.Deployment {
 	}
 }
 
-// Deps wires the simulation into a dashboard.
+// Deps wires the simulation into a dashboard. Saving is left to the caller.
 func (s *Stack) Deps() tui.Deps {
-	return tui.Deps{Observe: s.Observe, Execute: s.Execute, Feed: s, Now: s.opts.Now}
+	return tui.Deps{
+		Observe: s.Observe, Execute: s.Execute, Feed: s, Now: s.opts.Now, Logs: s.tail,
+		PlanRollback: planRollback, PlanDeploy: planDeploy, PlanRestart: planRestart, PlanPromote: planPromote,
+		Phase: s.Phase, Maintain: s.maintain, Acknowledge: s.acknowledge,
+	}
 }
 
 // Observe looks at the simulated deployment.
@@ -152,6 +161,7 @@ func (s *Stack) Take() tui.FeedSnapshot {
 	out.End = s.at.Truncate(time.Second).Add(-time.Second)
 	out.Lag = 120 * time.Millisecond
 	out.Sources = []tui.SourceState{{Name: "log", OK: true, Since: s.born}}
+	out.Maintenance = s.muted
 	out.Window, out.Cells = s.detector.Window(), cells(s.detector.Cells())
 	for i, h := range s.pools {
 		out.Pools[i] = h.stats()

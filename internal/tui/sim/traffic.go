@@ -36,6 +36,7 @@ func (s *Stack) request(t time.Time) {
 	s.pools[place(r.Served)].answer(t, &r)
 	s.judge(s.detector.Observe(&r))
 	s.log(&r)
+	s.prints(&r)
 }
 
 // compose chooses what is asked for.
