@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,8 +57,12 @@ func actTitle(plan *bluegreen.Plan) string {
 	return strings.ToUpper(string(plan.Action)) + " " + to
 }
 
-// opBake is the step that watches a release. It takes minutes in which others act.
-const opBake bluegreen.StepOp = "bake"
+// opBake is the step that watches a release; it takes minutes in which others act.
+// opImage fetches an image and changes nothing yet.
+const (
+	opBake  bluegreen.StepOp = "bake"
+	opImage bluegreen.StepOp = "image"
+)
 
 // watches reports whether only the watching of a release is left to do.
 func (a *act) watches() bool {
@@ -96,11 +101,9 @@ func (a *act) abortable() bool {
 
 // harmless reports whether a step changes nothing that lasts.
 func harmless(op bluegreen.StepOp) bool {
-	switch op {
-	case bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, "image":
-		return true
-	}
-	return false
+	return slices.Contains([]bluegreen.StepOp{
+		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, opImage,
+	}, op)
 }
 
 // draw draws the step list.

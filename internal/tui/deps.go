@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"bgctl/internal/alert"
@@ -127,6 +128,15 @@ func (s *FeedSnapshot) localize(zone *time.Location) {
 			ev.Since = ev.Since.In(zone)
 		}
 	}
+}
+
+// news reports whether the snapshot shows something that the one before did not.
+// That a second went by is no news: the clock is drawn anyway.
+func (s *FeedSnapshot) news(before *FeedSnapshot) bool {
+	if before == nil || len(s.Rows) > 0 || len(s.Events) > 0 || len(s.Deliveries) > 0 || s.DroppedRows > 0 {
+		return true
+	}
+	return s.Counts != before.Counts || s.Window != before.Window || s.Maintenance != before.Maintenance || !slices.Equal(s.Sources, before.Sources)
 }
 
 // PoolStats is how one pool served in the last seconds.

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -10,7 +11,7 @@ import (
 
 // scene gathers what panels may look at.
 func (m *Model) scene(l *layout) *scene {
-	marks := m.marks[:len(m.marks):len(m.marks)]
+	marks := slices.Clip(m.marks)
 	for _, at := range m.logs.bookmarks() {
 		marks = append(marks, mark{at, "●", plain | bold})
 	}

@@ -66,8 +66,14 @@ func newEventPanel() *eventPanel {
 	return &eventPanel{posted: map[alert.Type]time.Time{}, acks: map[string]ack{}}
 }
 
-// add appends an event and keeps track of what fires.
-func (p *eventPanel) add(ev alert.Event) {
+// add appends an event and keeps track of what fires. It reports whether the event is
+// new: a watcher's output that is read again tells everything again.
+func (p *eventPanel) add(ev alert.Event) bool {
+	for i := range p.entries {
+		if known := p.entries[i].event; known != nil && known.ID == ev.ID && known.Time.Equal(ev.Time) {
+			return false
+		}
+	}
 	e := entry{at: ev.Time, event: &ev, delivery: map[string]alert.Delivery{}, text: clean(ev.Summary)}
 	e.glyph, e.style = eventMark(&ev)
 	switch ev.Status {
@@ -87,6 +93,7 @@ func (p *eventPanel) add(ev alert.Event) {
 		p.posted[ev.Type] = ev.Time
 	}
 	p.push(e)
+	return true
 }
 
 // note appends a line of this screen's own.
@@ -235,12 +242,12 @@ func (p *eventPanel) title(s *scene) title {
 // newest first.
 func (p *eventPanel) order() []int {
 	out := make([]int, 0, len(p.entries))
-	for i := len(p.entries) - 1; i >= 0; i-- {
+	for i := range slices.Backward(p.entries) {
 		if p.fires(i) {
 			out = append(out, i)
 		}
 	}
-	for i := len(p.entries) - 1; i >= 0; i-- {
+	for i := range slices.Backward(p.entries) {
 		if !p.fires(i) {
 			out = append(out, i)
 		}

@@ -18,7 +18,11 @@ func (p *logPanel) title(s *scene) title {
 		t.left = append(t.left, seg{muted, what})
 	}
 	follow := seg{plain | bold, "FOLLOW ▼"}
-	if missed := p.total - 1 - p.bottom; !p.follow || p.limit > 0 {
+	bottom := p.bottom
+	if p.follow {
+		bottom = p.end() - 1
+	}
+	if missed := p.total - 1 - bottom; !p.follow || p.limit > 0 {
 		follow = seg{inkWarn, "‖ +" + strconv.Itoa(max(0, missed)) + " newer, G follows"}
 	}
 	t.right = []seg{follow}

@@ -225,7 +225,7 @@ func requestDetails(r *logstream.Record) []string {
 		pad("served by", 10) + upper(r.Served) + " " + clean(r.Release),
 		pad("active", 10) + upper(r.Active),
 		pad("took", 10) + durationText(r.Duration),
-		pad("size", 10) + count(uint64(max(0, r.BytesSent))) + " bytes", //nolint:gosec // not negative
+		pad("size", 10) + count(uint64(max(0, r.BytesSent))) + " bytes",
 		pad("request", 10) + clean(r.RequestID),
 	}
 	if r.Group != "" {

@@ -13,6 +13,8 @@ import (
 // How often the screen looks at the world.
 const (
 	tickEvery      = 100 * time.Millisecond
+	tickIdle       = 300 * time.Millisecond
+	stayAwake      = 2 * time.Second // after the last news
 	observeEvery   = time.Second
 	observeTimeout = 10 * time.Second
 	maxBackoff     = 5 * time.Second
@@ -34,6 +36,8 @@ type Model struct {
 	frame  string
 	grid   *grid // the last frame
 	dirty  bool
+	drawn  int64     // the second of the last frame
+	awake  time.Time // until when the screen asks often
 	cursor *tea.Cursor
 
 	dep       *bluegreen.Deployment
@@ -147,7 +151,7 @@ func (m *Model) retheme() {
 
 // Init asks for everything at once, so that the first paint does not wait.
 func (m *Model) Init() tea.Cmd {
-	cmds := []tea.Cmd{m.observe(), m.take(), tick()}
+	cmds := []tea.Cmd{m.observe(), m.take(), tick(tickEvery)}
 	if m.opts.Theme == ThemeAuto || m.opts.Theme == ThemeContrast {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
@@ -155,8 +159,8 @@ func (m *Model) Init() tea.Cmd {
 }
 
 // tick wakes the screen.
-func tick() tea.Cmd {
-	return tea.Tick(tickEvery, func(time.Time) tea.Msg { return tickMsg{} })
+func tick(wait time.Duration) tea.Cmd {
+	return tea.Tick(wait, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
 // observe looks at the deployment outside Update, at most once at a time.
@@ -188,7 +192,23 @@ func (m *Model) take() tea.Cmd {
 // Update takes one message. It never does I/O and never blocks.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.deps.Now()
-	m.dirty = true
+	switch msg := msg.(type) {
+	case tickMsg:
+		return m, m.onTick()
+	case feedMsg:
+		m.taking = false
+		m.onFeed(&msg.snapshot)
+		return m, nil
+	}
+	m.dirty, m.awake = true, m.now.Add(stayAwake)
+	if cmd := m.onInput(msg); cmd != nil {
+		return m, cmd
+	}
+	return m, m.onWorld(msg)
+}
+
+// onInput takes what the terminal and the operator say.
+func (m *Model) onInput(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.w, m.h = msg.Width, msg.Height
@@ -198,49 +218,59 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BackgroundColorMsg:
 		m.dark = msg.IsDark()
 		m.retheme()
-	case tickMsg:
-		return m, m.onTick()
-	case feedMsg:
-		m.taking = false
-		m.onFeed(&msg.snapshot)
+	case tea.MouseWheelMsg:
+		m.onWheel(msg.Mouse())
+	case tea.MouseClickMsg:
+		return m.onClick(msg.Mouse())
+	case tea.PasteMsg:
+		return m.onText("", msg.Content)
+	case tea.KeyPressMsg:
+		return m.onKey(msg.String(), msg.Text)
+	}
+	return nil
+}
+
+// onWorld takes what the commands bring back.
+func (m *Model) onWorld(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
 	case observedMsg:
-		return m, m.onObserved(&msg)
+		return m.onObserved(&msg)
 	case progressMsg:
 		msg.act.report(msg.p, m.now)
 		if msg.act == m.act && m.act.watches() {
 			m.detach()
 		}
-		return m, await(msg.act)
+		return await(msg.act)
+	case doneMsg:
+		return m.onDone(&msg)
 	case saidMsg:
 		m.onSaid(msg)
-	case tailOpenMsg:
-		return m, m.onTailOpen(msg)
-	case tailMsg:
-		msg.view.take(&msg.snap)
-	case tea.MouseWheelMsg:
-		m.onWheel(msg.Mouse())
-	case tea.MouseClickMsg:
-		return m, m.onClick(msg.Mouse())
 	case savedMsg:
 		m.onSaved(msg)
-	case doneMsg:
-		return m, m.onDone(&msg)
-	case tea.PasteMsg:
-		return m, m.onText("", msg.Content)
-	case tea.KeyPressMsg:
-		return m, m.onKey(msg.String(), msg.Text)
+	case tailOpenMsg:
+		return m.onTailOpen(msg)
+	case tailMsg:
+		msg.view.take(&msg.snap)
 	}
-	return m, nil
+	return nil
 }
 
-// onTick asks for what is due.
+// onTick asks for what is due. A screen on which nothing happens is drawn once a
+// second, for its clock, and asks less often.
 func (m *Model) onTick() tea.Cmd {
-	cmds := []tea.Cmd{tick(), m.take(), m.takeTail()}
+	wait := tickEvery
+	if m.act == nil && m.tail == nil && m.now.After(m.awake) {
+		wait = tickIdle
+	}
+	if m.act != nil || m.now.Unix() != m.drawn {
+		m.dirty = true
+	}
+	cmds := []tea.Cmd{tick(wait), m.take(), m.takeTail()}
 	if !m.observing && !m.now.Before(m.retryAt) {
 		cmds = append(cmds, m.observe())
 	}
 	if m.toast != nil && m.now.After(m.toast.until) {
-		m.toast = nil
+		m.toast, m.dirty = nil, true
 	}
 	return tea.Batch(cmds...)
 }
@@ -269,6 +299,9 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 // onFeed takes a snapshot. While paused it goes on collecting rows and events.
 func (m *Model) onFeed(s *FeedSnapshot) {
 	s.localize(m.now.Location())
+	if s.news(m.latest) {
+		m.dirty, m.awake = true, m.now.Add(stayAwake)
+	}
 	m.latest = s
 	m.hist.merge(s)
 	if !m.paused {
@@ -277,7 +310,9 @@ func (m *Model) onFeed(s *FeedSnapshot) {
 	m.logs.append(s.Rows)
 	m.logs.dropped += s.DroppedRows
 	for _, ev := range s.Events {
-		m.events.add(ev)
+		if !m.events.add(ev) {
+			continue
+		}
 		glyph, st := eventMark(&ev)
 		m.marks = append(m.marks, mark{ev.Time, glyph, st})
 	}
@@ -294,7 +329,7 @@ func (m *Model) onFeed(s *FeedSnapshot) {
 func (m *Model) View() tea.View {
 	if m.dirty {
 		m.draw()
-		m.dirty = false
+		m.dirty, m.drawn = false, m.now.Unix()
 	}
 	v := tea.NewView(m.frame)
 	v.AltScreen = true

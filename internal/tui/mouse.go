@@ -20,13 +20,12 @@ func (m *Model) toggleMouse() tea.Cmd {
 
 // onWheel scrolls the panel under the pointer.
 func (m *Model) onWheel(ev tea.Mouse) {
-	n := 3
-	switch ev.Button {
-	case tea.MouseWheelUp:
-		n = -3
-	case tea.MouseWheelDown:
-	default:
+	if ev.Button != tea.MouseWheelUp && ev.Button != tea.MouseWheelDown {
 		return
+	}
+	n := 3
+	if ev.Button == tea.MouseWheelUp {
+		n = -3
 	}
 	switch {
 	case m.tail != nil:
@@ -67,20 +66,30 @@ func (m *Model) onClick(ev tea.Mouse) tea.Cmd {
 	}
 	for _, z := range m.zones {
 		if z.rect.contains(ev.X, ev.Y) {
-			for i := range m.keys {
-				if b := &m.keys[i]; b.name == z.name && b.legal(m) {
-					return b.do(m)
-				}
-			}
+			return m.perform(z.name)
 		}
 	}
-	id := m.panelAt(ev.X, ev.Y)
-	if id == noPanel {
-		return nil
+	if id := m.panelAt(ev.X, ev.Y); id != noPanel {
+		m.focus(id)
+		m.selectAt(id, ev.Y)
 	}
-	m.focus(id)
+	return nil
+}
+
+// perform carries out a named act if it is legal.
+func (m *Model) perform(name string) tea.Cmd {
+	for i := range m.keys {
+		if b := &m.keys[i]; b.name == name && b.legal(m) {
+			return b.do(m)
+		}
+	}
+	return nil
+}
+
+// selectAt selects the row of a panel that is drawn at y.
+func (m *Model) selectAt(id panelID, y int) {
 	l := m.layout()
-	row := ev.Y - l.panels[id].y - 1
+	row := y - l.panels[id].y - 1
 	switch id {
 	case panelContainers:
 		if rows, at := m.scene(&l).rows(), m.containers.top+row-1; at >= 0 && at < len(rows) {
@@ -96,5 +105,4 @@ func (m *Model) onClick(ev tea.Mouse) tea.Cmd {
 		}
 	case noPanel, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, panelCount:
 	}
-	return nil
 }

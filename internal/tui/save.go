@@ -18,6 +18,7 @@ type Saved struct {
 	At      time.Time
 	Text    string // the screen without colours
 	ANSI    string // the screen as it looked
+	SVG     string // the screen as a picture
 	Log     string // the requests that the filter shows, oldest first
 	Metrics []byte // JSON, see [Metrics]
 }
@@ -58,9 +59,7 @@ func (m *Model) savable() bool { return m.deps.Save != nil }
 // save hands the screen, the log and the metrics to be written. What is saved is
 // what stands on the screen now; it is put together outside Update.
 func (m *Model) save() tea.Cmd {
-	if m.dirty {
-		m.draw()
-	}
+	picture := m.SVG()
 	ctx, write, at := m.ctx, m.deps.Save, m.now
 	frame := m.frame
 	rows := make([]logstream.Record, 0, len(m.logs.ring))
@@ -71,7 +70,7 @@ func (m *Model) save() tea.Cmd {
 	}
 	metrics := m.metrics()
 	return func() tea.Msg {
-		s := Saved{At: at, ANSI: frame + "\n", Text: ansi.Strip(frame) + "\n"}
+		s := Saved{At: at, SVG: picture, ANSI: frame + "\n", Text: ansi.Strip(frame) + "\n"}
 		var b strings.Builder
 		for i := range rows {
 			b.WriteString(lineText(&rows[i]))

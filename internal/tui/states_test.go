@@ -1,8 +1,8 @@
 package tui_test
 
 import (
-	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"bgctl/internal/alert"
@@ -208,13 +208,16 @@ func deliveries(s *screen) {
 	s.look()
 	s.feed(func(f *tui.FeedSnapshot) {
 		states := []alert.Delivery{
-			{State: alert.Queued}, {State: alert.Sent, Attempt: 1}, {State: alert.Retrying, Attempt: 3, Reason: "503 from the receiver", Until: s.clock.Add(8 * time.Second)},
-			{State: alert.Muted, Reason: "cooldown", Until: s.clock.Add(4 * time.Minute)}, {State: alert.Muted, Reason: "maintenance", Until: s.clock.Add(20 * time.Minute)},
+			{State: alert.Queued},
+			{State: alert.Sent, Attempt: 1},
+			{State: alert.Retrying, Attempt: 3, Reason: "503 from the receiver", Until: s.clock.Add(8 * time.Second)},
+			{State: alert.Muted, Reason: "cooldown", Until: s.clock.Add(4 * time.Minute)},
+			{State: alert.Muted, Reason: "maintenance", Until: s.clock.Add(20 * time.Minute)},
 			{State: alert.Dropped, Reason: "the receiver says 410"},
 		}
 		for i, d := range states {
 			id := fmt.Sprintf("notice-%d", i)
-			f.Events = append(f.Events, alert.Event{ID: id, Type: alert.Notice, Status: alert.Info, Severity: alert.Note, Time: s.clock.Add(time.Duration(i) * time.Second), Summary: "message " + fmt.Sprint(i)})
+			f.Events = append(f.Events, alert.Event{ID: id, Type: alert.Notice, Status: alert.Info, Severity: alert.Note, Time: s.clock.Add(time.Duration(i) * time.Second), Summary: "message " + strconv.Itoa(i)})
 			d.Event, d.Receiver, d.Time = id, "slack", s.clock
 			f.Deliveries = append(f.Deliveries, d)
 		}
@@ -268,18 +271,4 @@ func switched(s *screen) {
 	}
 	s.send(s.Ended(out, nil))
 	s.pass(2 * time.Second)
-}
-
-// stalled is a tail that never gives a line.
-type stalled struct{ err error }
-
-// Take implements tui.Tail.
-func (t stalled) Take() tui.TailSnapshot { return tui.TailSnapshot{Err: t.err} }
-
-// Close implements tui.Tail.
-func (stalled) Close() {}
-
-// tailOf is a setup whose containers print what the test says.
-func tailOf(u *setup, t tui.Tail, err error) {
-	u.deps = func(d *tui.Deps) { d.Logs = func(context.Context, string) (tui.Tail, error) { return t, err } }
 }

@@ -7,6 +7,7 @@ import (
 
 // theme turns styles into escape sequences and glyphs into what the terminal has.
 type theme struct {
+	name  string
 	sgr   [styles]string
 	ascii bool
 }
@@ -59,7 +60,7 @@ const (
 
 // newTheme prepares every style once.
 func newTheme(name string, charset Charset) *theme {
-	t := &theme{ascii: charset == CharsetASCII}
+	t := &theme{name: name, ascii: charset == CharsetASCII}
 	p := palettes(name)
 	for st := range style(styles) {
 		params := []string{"0"}

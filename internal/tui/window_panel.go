@@ -191,10 +191,11 @@ func cellGlyph(cell WindowCell) (string, style) {
 		return "▃", inkWarn
 	case CellOther:
 		return "▅", inkWarn
+	case cellNone:
+		return "·", muted
 	case CellError:
-		return "█", inkCrit | bold
 	}
-	return "·", muted
+	return "█", inkCrit | bold
 }
 
 // windowText says how full the window is and how far the alert is away: in full,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 	"bgctl/internal/tui"
 )
 
-// outputLines is how many lines of a container's output are kept.
+// outputLines is how many lines of a container's output are kept at least.
 const outputLines = 500
 
 // output is what one container has printed.
@@ -24,9 +25,9 @@ type output struct {
 // print prints a line.
 func (o *output) print(line string) {
 	o.lines = append(o.lines, line)
-	if over := len(o.lines) - outputLines; over > 0 {
-		o.lines = append(o.lines[:0], o.lines[over:]...)
-		o.first += over
+	if len(o.lines) >= 2*outputLines { // seldom: it moves them all
+		o.first += len(o.lines) - outputLines
+		o.lines = slices.Clone(o.lines[len(o.lines)-outputLines:])
 	}
 }
 
@@ -35,6 +36,9 @@ func serviceOf(p bluegreen.Pool) string { return "app_" + p.String() }
 
 // prints lets the application print a request.
 func (s *Stack) prints(r *logstream.Record) {
+	if s.warming && s.opts.Now().Sub(r.Time) > time.Minute {
+		return // nobody will look so far back
+	}
 	s.printed(serviceOf(r.Served)).print(fmt.Sprintf("%s %s %s %d %s id=%s", r.Time.Format(time.RFC3339), r.Method, r.Path, r.Status, r.Duration.Round(time.Millisecond), r.RequestID))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,7 +142,7 @@ func (s *Stack) watchBake(plan *bluegreen.Plan) (detail string, ended bool, err 
 	}
 	s.dep.Router.Active = plan.From
 	s.phase = &tui.Phase{
-		ID: fmt.Sprint(s.opts.Now().UnixNano()), Kind: tui.PhaseRolledBack, Pool: plan.From, Since: s.phase.Since, Until: s.opts.Now(),
+		ID: strconv.FormatInt(s.opts.Now().UnixNano(), 10), Kind: tui.PhaseRolledBack, Pool: plan.From, Since: s.phase.Since, Until: s.opts.Now(),
 		Rate: w.Rate, Threshold: s.opts.Alert.ThresholdPercent,
 		Text: fmt.Sprintf("err %.1f%% above %g%% on %s", w.Rate, s.opts.Alert.ThresholdPercent, plan.To),
 	}
@@ -185,7 +186,7 @@ func (s *Stack) maintain(_ context.Context, m tui.Maintenance) (string, error) {
 	}
 	s.muted = alert.Maintenance{Scope: m.Scope, Until: s.opts.Now().Add(m.For)}
 	s.detector.SetMaintenance(m.Scope, s.muted.Until)
-	return fmt.Sprintf("messages are muted until %s", s.muted.Until.Format("15:04:05")), nil
+	return "messages are muted until " + s.muted.Until.Format("15:04:05"), nil
 }
 
 // acknowledge notes that somebody looks after an alert.

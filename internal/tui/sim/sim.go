@@ -42,6 +42,9 @@ const (
 	holder          = "ana"
 )
 
+// maxRows is how many log rows wait for a screen that is busy, at least.
+const maxRows = 2000
+
 // Stack is the simulated deployment. It is safe for concurrent use.
 type Stack struct {
 	opts Options
@@ -55,6 +58,7 @@ type Stack struct {
 	avoided map[bluegreen.Pool]time.Time // nginx avoids the pool until then
 	pools   [2]*history
 	watched bool // the warm-up traffic has run
+	warming bool // it runs
 
 	phase   *tui.Phase
 	muted   alert.Maintenance
@@ -86,8 +90,9 @@ func (s *Stack) warm(now time.Time) {
 	if s.watched {
 		return
 	}
-	s.watched = true
+	s.watched, s.warming = true, true
 	s.advance(now)
+	s.warming = false
 	s.next.Rows = s.next.Rows[max(0, len(s.next.Rows)-200):]
 	s.next.DroppedRows = 0
 }
@@ -200,9 +205,9 @@ func (s *Stack) advance(now time.Time) {
 func (s *Stack) log(r *logstream.Record) {
 	s.next.Counts.Lines++
 	s.next.Counts.Parsed++
-	if len(s.next.Rows) >= 4000 {
-		s.next.Rows = s.next.Rows[1:]
-		s.next.DroppedRows++
+	if len(s.next.Rows) >= 2*maxRows {
+		s.next.DroppedRows += maxRows
+		s.next.Rows = slices.Clone(s.next.Rows[maxRows:])
 	}
 	s.next.Rows = append(s.next.Rows, *r)
 }
