@@ -232,7 +232,7 @@ func (p *eventPanel) title(s *scene) title {
 	if n := len(p.firing); n > 0 {
 		t.right = []seg{{inkCrit | bold, fmt.Sprintf("▲ %d firing", n)}}
 		if p.unattended() == 0 {
-			t.right = []seg{{plain, fmt.Sprintf("△ %d firing, acknowledged", n)}}
+			t.right = []seg{{plain, fmt.Sprintf("△ %d firing, ack", n)}}
 		}
 	}
 	return t

@@ -86,3 +86,42 @@ func (m *Model) Restyle(theme string, charset Charset) string {
 	m.retheme()
 	return m.View().Content
 }
+
+// ContrastLight is the high-contrast theme on a light background.
+const ContrastLight = contrastLight
+
+// inkNames are the inks that have a colour.
+func inkNames() map[string]style {
+	return map[string]style{"muted": muted, "blue": inkBlue, "green": inkGreen, "warn": inkWarn, "crit": inkCrit}
+}
+
+// Inks are the colours of a theme as #RRGGBB.
+func Inks(theme string) map[string]string {
+	out := map[string]string{}
+	p := palettes(theme)
+	for name, ink := range inkNames() {
+		out[name] = hexOf(p[ink])
+	}
+	return out
+}
+
+// Params are the SGR parameters of a theme's inks.
+func Params(theme string) map[string]string {
+	out := map[string]string{}
+	p := palettes(theme)
+	for name, ink := range inkNames() {
+		out[name] = p[ink]
+	}
+	return out
+}
+
+// Reported is the message of a step's progress.
+func (m *Model) Reported(p bluegreen.Progress) tea.Msg { return progressMsg{m.act, p} }
+
+// EndedBake is the message of a background act that ended.
+func (m *Model) EndedBake(out bluegreen.Outcome, err error) tea.Msg {
+	return doneMsg{m.baking[0], out, err}
+}
+
+// Taken pulls the open output.
+func (m *Model) Taken() tea.Cmd { return m.takeTail() }

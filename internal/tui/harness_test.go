@@ -197,3 +197,8 @@ func (s *screen) lacks(texts ...string) {
 		}
 	}
 }
+
+// Part returns the rows from to to of the frame.
+func (s *screen) Part(from, to int) string {
+	return strings.Join(strings.Split(s.text(), "\n")[from:to], "\n")
+}

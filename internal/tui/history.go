@@ -15,11 +15,39 @@ type history struct {
 	points [2][]Point // second s is at s % historySeconds
 	seen   [2][]int64 // the second that a place holds
 	newest int64
+	known  map[columnKey][]float64 // columns of this second
 }
+
+// columnKey names the columns that a plot was made of.
+type columnKey struct {
+	what      metric
+	pool      int // 2: the pool that leads, 3: both
+	per, cols int
+	end       int64
+}
+
+// columns returns the columns of a plot, made once a second: a screen draws ten frames
+// in that time.
+func (h *history) columns(what metric, pool int, t timeline, read func() []float64) []float64 {
+	key := columnKey{what, pool, t.per, t.cols, t.end.Unix()}
+	if out, ok := h.known[key]; ok {
+		return out
+	}
+	out := read()
+	h.known[key] = out
+	return out
+}
+
+// Whose columns they are, beside 0 and 1 for the pools.
+const (
+	leading    = 2
+	together   = 3
+	leadingInk = 4
+)
 
 // newHistory returns an hour in which nobody looked.
 func newHistory() *history {
-	h := &history{}
+	h := &history{known: map[columnKey][]float64{}}
 	for i := range h.points {
 		h.points[i], h.seen[i] = make([]Point, historySeconds), make([]int64, historySeconds)
 	}
@@ -29,6 +57,10 @@ func newHistory() *history {
 // merge takes the seconds of a snapshot, newer ones in the place of older.
 func (h *history) merge(s *FeedSnapshot) {
 	end := s.End.Unix()
+	// The newest second is told again until the next begins; what it changes shows then.
+	if end != h.newest || len(s.Pools[0].Series) > 2 {
+		clear(h.known)
+	}
 	h.newest = max(h.newest, end)
 	for i := range h.points {
 		series := s.Pools[i].Series

@@ -124,7 +124,6 @@ func (p *plotPanel) note() string {
 // single draws a metric that has one value a column.
 func (p *plotPanel) single(c canvas, s *scene, t timeline) {
 	chart := &plot{limit: p.limit(s), unit: "ms", graph: s.opts.Graph}
-	join, points := worst(p.metric), []Point(nil)
 	wide := t
 	if chart.graph == GraphBraille {
 		wide = s.window.timeline(t.end, 2*t.cols)
@@ -132,31 +131,47 @@ func (p *plotPanel) single(c canvas, s *scene, t timeline) {
 		wide.per = max(1, t.per/2)
 	}
 	if p.metric == metricErrors {
-		chart.unit, join = "%", errorRate
-		points = s.hist.both(s.feed.End, wide.reach())
+		chart.unit = "%"
+		chart.values = s.hist.columns(p.metric, together, wide, func() []float64 {
+			return wide.buckets(s.hist.both(wide.end, wide.reach()), errorRate)
+		})
 	} else {
-		points, chart.inks = p.leading(s, wide)
+		chart.values, chart.inks = p.leads(s, wide, p.metric), p.inks(s, wide)
 	}
-	chart.values = wide.buckets(points, join)
 	chart.step = scale(peak(chart.values), chart.limit, c.rect.h)
 	chart.draw(c)
 }
 
-// leading returns the seconds of the pool that served most, and the colour of each
-// column: that of the pool it is about.
-func (p *plotPanel) leading(s *scene, t timeline) ([]Point, []style) {
-	points, pools := s.hist.lead(s.feed.End, t.reach())
-	inks := make([]style, t.cols)
-	i := 0
-	t.each(points, func(col int, part []Point) {
-		for k := range part {
-			if pool := pools[i+k]; pool != bluegreen.NoPool {
-				inks[col] = inkOf(pool)
-			}
-		}
-		i += len(part)
+// leads are the columns of the pool that answers most.
+func (p *plotPanel) leads(s *scene, t timeline, m metric) []float64 {
+	return s.hist.columns(m, leading, t, func() []float64 {
+		points, _ := s.hist.lead(t.end, t.reach())
+		return t.buckets(points, worst(m))
 	})
-	return points, inks
+}
+
+// inks are the colours of those columns: that of the pool each is about.
+func (p *plotPanel) inks(s *scene, t timeline) []style {
+	pools := s.hist.columns(metricRate, leadingInk, t, func() []float64 {
+		points, pools := s.hist.lead(t.end, t.reach())
+		out, i := make([]float64, t.cols), 0
+		t.each(points, func(col int, part []Point) {
+			for k := range part {
+				if pool := pools[i+k]; pool != bluegreen.NoPool {
+					out[col] = float64(pool)
+				}
+			}
+			i += len(part)
+		})
+		return out
+	})
+	inks := make([]style, len(pools))
+	for i, pool := range pools {
+		if pool > 0 {
+			inks[i] = inkOf(bluegreen.Pool(pool))
+		}
+	}
+	return inks
 }
 
 // rates draws both pools above one another on one scale, so that they compare.
@@ -164,7 +179,9 @@ func (p *plotPanel) rates(c canvas, s *scene, t timeline) {
 	values := [2][]float64{}
 	top := 1.0
 	for i := range values {
-		values[i] = t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		values[i] = s.hist.columns(metricRate, i, t, func() []float64 {
+			return t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		})
 		top = max(top, peak(values[i]))
 	}
 	half := c.rect.h / 2
@@ -206,9 +223,8 @@ func (p *plotPanel) mix(c canvas, s *scene, t timeline) {
 // bands draws three percentiles at once.
 func (p *plotPanel) bands(c canvas, s *scene, t timeline) {
 	chart := &plot{limit: p.limit(s), unit: "ms"}
-	points, inks := p.leading(s, t)
-	chart.inks = inks
-	percentiles := [3][]float64{t.buckets(points, worst(metricP50)), t.buckets(points, worst(metricP95)), t.buckets(points, worst(metricP99))}
+	chart.inks = p.inks(s, t)
+	percentiles := [3][]float64{p.leads(s, t, metricP50), p.leads(s, t, metricP95), p.leads(s, t, metricP99)}
 	chart.step = scale(peak(percentiles[2]), chart.limit, c.rect.h)
 	chart.bands(c, percentiles)
 }

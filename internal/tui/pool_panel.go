@@ -159,7 +159,9 @@ func (p poolPanel) rate(c canvas, s *scene, st *PoolStats) {
 	t := s.window.timeline(s.feed.End, cols)
 	g := gauge{top: 10, graph: s.opts.Graph.cells()}
 	for i := range s.feed.Pools {
-		values := t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		values := s.hist.columns(metricRate, i, t, func() []float64 {
+			return t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		})
 		g.top = max(g.top, peak(values))
 		if i == index(p.pool) {
 			g.values = values
@@ -173,7 +175,10 @@ func (p poolPanel) rate(c canvas, s *scene, st *PoolStats) {
 func (p poolPanel) errors(c canvas, s *scene, st *PoolStats) {
 	x := label(c, 2, "err", percent(st.ErrRate))
 	t := s.window.timeline(s.feed.End, p.cols(c, x))
-	g := gauge{values: t.buckets(s.hist.span(index(p.pool), s.feed.End, t.reach()), failureRate), unit: "%", graph: s.opts.Graph.cells()}
+	g := gauge{unit: "%", graph: s.opts.Graph.cells()}
+	g.values = s.hist.columns(metricAttempts, index(p.pool), t, func() []float64 {
+		return t.buckets(s.hist.span(index(p.pool), s.feed.End, t.reach()), failureRate)
+	})
 	top := peak(g.values)
 	g.top = min(100, max(5, nice(top)))
 	ink := inkWarn

@@ -26,13 +26,13 @@ func palettes(name string) palette {
 		}
 	case ThemeContrast:
 		return palette{
-			muted: "38;5;255", inkBlue: "38;5;117", inkGreen: "38;5;120",
+			muted: "38;5;255", inkBlue: "38;5;111", inkGreen: "38;5;86",
 			inkWarn: "38;5;226", inkCrit: "38;5;210",
 		}
 	case contrastLight:
 		return palette{
-			muted: "38;5;16", inkBlue: "38;5;18", inkGreen: "38;5;22",
-			inkWarn: "38;5;52", inkCrit: "38;5;90",
+			muted: "38;2;0;0;0", inkBlue: "38;2;0;0;192", inkGreen: "38;2;0;90;72",
+			inkWarn: "38;2;90;67;0", inkCrit: "38;2;122;0;40",
 		}
 	case theme16:
 		return palette{inkBlue: "94", inkGreen: "92", inkWarn: "93", inkCrit: "91"}
