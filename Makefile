@@ -14,7 +14,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch picture clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench: ## Run the benchmarks
 
 bench-switch: build ## Measure what moving traffic costs: flag file, reload, recreate
 	$(WITH_IMAGE); BGCTL_BIN="$$PWD/bin/bgctl" go test -tags 'e2e bench' -count=1 -timeout 20m -run TestBenchSwitch -v ./cmd/bgctl
+
+picture: ## Draw docs/dashboard.svg anew
+	go run ./internal/tui/picture > docs/dashboard.svg
 
 clean: ## Remove what was built in the tree
 	rm -rf bin dist

@@ -189,6 +189,13 @@ func (m *Model) take() tea.Cmd {
 	return func() tea.Msg { return feedMsg{feed.Take()} }
 }
 
+// Show lets the screen take a deployment and a snapshot of the log, as if its own
+// commands had brought them: for pictures of a screen that does not run.
+func (m *Model) Show(seen bluegreen.Deployment, snapshot FeedSnapshot) {
+	m.Update(observedMsg{seen, nil})
+	m.Update(feedMsg{snapshot})
+}
+
 // Update takes one message. It never does I/O and never blocks.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.deps.Now()

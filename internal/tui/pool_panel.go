@@ -40,7 +40,7 @@ func (p poolPanel) part(s *scene) seg {
 	if active == p.pool {
 		return seg{plain | bold, "  ▶ ACTIVE"}
 	}
-	if s.serving() == p.pool && p.share(s) > 0 && !s.dep.Pool(active).Ready() {
+	if s.serving() == p.pool && p.share(s) > 0 && (s.failover || !s.dep.Pool(active).Ready()) {
 		return seg{inkWarn | bold, "  ● SERVES as backup"}
 	}
 	return seg{muted, "  ○ standby"}

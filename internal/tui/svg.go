@@ -53,19 +53,26 @@ func (g *grid) svgRow(b *strings.Builder, y int, p *colours) {
 	for x := 0; x < g.w; {
 		from, st := x, row[x].style
 		var text strings.Builder
+		fg, bg := p.of(st)
 		for ; x < g.w && row[x].style == st; x++ {
+			if w := barWidth(row[x].text); w != "" {
+				fmt.Fprintf(b, `<rect x="%s" y="%d" width="%s" height="%d" fill="%s"/>`+"\n", px(svgMargin+(float64(x)+0.45)*cellW), svgMargin+y*cellH, w, cellH, fg)
+				text.WriteByte(' ')
+				continue
+			}
 			text.WriteString(row[x].text)
 		}
-		fg, bg := p.of(st)
 		left, width := svgMargin+float64(from)*cellW, float64(x-from)*cellW
 		top := svgMargin + y*cellH
 		if bg != "" {
 			fmt.Fprintf(b, `<rect x="%s" y="%d" width="%s" height="%d" fill="%s"/>`+"\n", px(left), top, px(width), cellH, bg)
 		}
+		lead := len(text.String()) - len(strings.TrimLeft(text.String(), " "))
 		content := strings.TrimRight(text.String(), " ")
 		if content == "" {
 			continue
 		}
+		content, from, left = content[lead:], from+lead, left+float64(lead)*cellW
 		// The length keeps the columns in line whatever font the reader has.
 		fmt.Fprintf(b, `<text x="%s" y="%s" textLength="%s" lengthAdjust="spacingAndGlyphs"`, px(left), px(float64(top)+baseline), px(float64(cellsOf(row[from:x], content))*cellW))
 		if fg != p.fg {
@@ -78,6 +85,18 @@ func (g *grid) svgRow(b *strings.Builder, y int, p *colours) {
 		_ = xml.EscapeText(b, []byte(content)) // a builder does not fail
 		b.WriteString("</text>\n")
 	}
+}
+
+// barWidth is the width of an upright line, which is drawn as high as its cell so
+// that frames have no gaps; "" for every other glyph.
+func barWidth(glyph string) string {
+	switch glyph {
+	case "│", "║":
+		return "1"
+	case "┃":
+		return "2"
+	}
+	return ""
 }
 
 // cellsOf counts the cells that the beginning of a run takes.
