@@ -18,7 +18,8 @@ type history struct {
 	known  map[columnKey][]float64 // columns of this second
 }
 
-// columnKey names the columns that a plot was made of.
+// columnKey names the columns that a plot was made of. The errors of one pool are its
+// failed attempts, those of both together are what clients saw.
 type columnKey struct {
 	what      metric
 	pool      int // 2: the pool that leads, 3: both

@@ -18,8 +18,6 @@ const (
 	metricRate
 	metricMix
 	metricCount
-
-	metricAttempts metric = 100 // failed attempts: only in the panels of the pools
 )
 
 // name is the metric in a panel's title.

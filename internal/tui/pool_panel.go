@@ -176,7 +176,7 @@ func (p poolPanel) errors(c canvas, s *scene, st *PoolStats) {
 	x := label(c, 2, "err", percent(st.ErrRate))
 	t := s.window.timeline(s.feed.End, p.cols(c, x))
 	g := gauge{unit: "%", graph: s.opts.Graph.cells()}
-	g.values = s.hist.columns(metricAttempts, index(p.pool), t, func() []float64 {
+	g.values = s.hist.columns(metricErrors, index(p.pool), t, func() []float64 {
 		return t.buckets(s.hist.span(index(p.pool), s.feed.End, t.reach()), failureRate)
 	})
 	top := peak(g.values)

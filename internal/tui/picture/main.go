@@ -36,7 +36,7 @@ func draw(ctx context.Context) (string, error) {
 	stack := sim.New(sim.Options{Now: func() time.Time { return clock }, Seed: 4, Rate: 120, Alert: opts.Alert, Warm: 3 * time.Minute})
 	deps := stack.Deps()
 	m := tui.New(ctx, deps, opts)
-	m.Update(tea.WindowSizeMsg{Width: 120, Height: 36})
+	m.Update(tea.WindowSizeMsg{Width: 120, Height: 36}) //nolint:contextcheck // the model has its own
 	pass := func(d time.Duration) error {
 		for end := clock.Add(d); clock.Before(end); {
 			clock = clock.Add(time.Second)
@@ -44,7 +44,7 @@ func draw(ctx context.Context) (string, error) {
 			if err != nil {
 				return err
 			}
-			m.Show(seen, deps.Feed.Take())
+			m.Show(seen, deps.Feed.Take()) //nolint:contextcheck // the model has its own
 		}
 		return nil
 	}
