@@ -14,7 +14,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs drill clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs drill picture clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ soak-watch: build ## Measure what the watcher uses: idle, at 5,000 requests/s, o
 
 bench-logs: build ## Measure reading logs, beside wc, grep, zcat, GoAccess, jq and Python
 	scripts/bench-logs.sh
+
+picture: ## Draw docs/dashboard.svg anew
+	go run ./internal/tui/picture > docs/dashboard.svg
 
 clean: ## Remove what was built in the tree
 	rm -rf bin dist

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,8 +25,12 @@ type dashboardFlags struct {
 	readOnly bool
 	demo     bool
 	ascii    bool
+	plain    bool
+	listKeys bool
 	theme    string
 	graph    string
+	window   string
+	set      func(name string) bool // was the flag given?
 }
 
 // newDashboardCommand returns `bgctl dashboard`.
@@ -30,46 +38,92 @@ func newDashboardCommand(a *app) *cobra.Command {
 	var f dashboardFlags
 	cmd := &cobra.Command{
 		Use: "dashboard", Aliases: []string{"dash"}, Short: "Show and steer the deployment on one live screen", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.dashboard(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.set = cmd.Flags().Changed
+			if f.listKeys {
+				return a.listKeys()
+			}
+			return a.dashboard(cmd.Context(), &f)
+		},
 	}
 	cmd.Flags().BoolVar(&f.readOnly, "read-only", false, "show only; no key changes anything (or BGCTL_READ_ONLY=1)")
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "a simulated deployment; needs no Docker")
+	cmd.Flags().BoolVar(&f.plain, "plain", false, "print what changes as sentences, for screen readers and logs (or BGCTL_ACCESSIBLE=1)")
 	cmd.Flags().BoolVar(&f.ascii, "ascii", false, "ASCII glyphs only")
-	cmd.Flags().StringVar(&f.theme, "theme", tui.ThemeAuto, "auto, dark, light, mono")
-	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille")
+	cmd.Flags().BoolVar(&f.listKeys, "list-keys", false, "print the names that keys can be bound to, and exit")
+	cmd.Flags().StringVar(&f.theme, "theme", tui.ThemeAuto, "auto, dark, light, high-contrast, mono")
+	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille, ascii")
+	cmd.Flags().StringVar(&f.window, "window", "5m", "how far back plots look: 1m, 5m, 15m, 1h")
 	return cmd
+}
+
+// listKeys prints the names that settings can bind keys to.
+func (a *app) listKeys() error {
+	names := tui.KeyNames()
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if _, err := fmt.Fprintf(a.out, "%-16s %s\n", name, strings.Join(names[name], " ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dashboard runs the screen until the operator quits.
 func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
-	in, out, err := a.screen()
+	opts, err := a.screenOptions(f)
 	if err != nil {
 		return err
 	}
-	opts := a.screenOptions(f)
+	show := func(ctx context.Context, deps tui.Deps, opts tui.Options) error {
+		return tui.Plain(ctx, deps, opts, a.out)
+	}
+	if !f.plain && a.env("BGCTL_ACCESSIBLE") == "" {
+		in, out, err := a.screen()
+		if err != nil {
+			return err
+		}
+		opts.FirstRun = a.firstRun()
+		show = func(ctx context.Context, deps tui.Deps, opts tui.Options) error {
+			return tui.Run(ctx, deps, opts, in, out)
+		}
+	}
 	if f.demo {
-		opts.Threshold = alert.DefaultConfig().ThresholdPercent
-		demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Threshold: opts.Threshold, Window: 200, Warm: 5 * time.Minute, Pace: 300 * time.Millisecond, Spells: sim.Sometime})
-		opts.Project, opts.Demo = "demo", "simulated"
-		return tui.Run(ctx, demo.Deps(), opts, in, out)
+		deps := a.demoDeps(&opts)
+		return show(ctx, deps, opts)
 	}
 	t, err := a.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	cfg, err := watcherConfig(t.project)
+	opts.Alert, err = watcherConfig(t.project)
 	if err != nil {
 		return err
 	}
-	live := feed.New(feed.Config{Stack: t.stack, Client: t.client, Project: t.project.Name, Alert: cfg, Now: time.Now})
+	live := feed.New(feed.Config{Stack: t.stack, Client: t.client, Project: t.project.Name, Alert: opts.Alert, Now: time.Now})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go live.Run(ctx)
-	opts.Threshold = cfg.ThresholdPercent
 	opts.Project, opts.Host = t.project.Name, remoteHost(t.client.Info().Host)
-	deps := tui.Deps{
-		Observe: live.Observe, Feed: live, Now: time.Now,
+	return show(ctx, a.liveDeps(t, live), opts)
+}
+
+// demoDeps wires the simulated deployment.
+func (a *app) demoDeps(opts *tui.Options) tui.Deps {
+	opts.Alert, opts.Project, opts.Demo = alert.DefaultConfig(), "demo", "simulated"
+	if opts.Latency == 0 {
+		opts.Latency = demoLatency
+	}
+	demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Alert: opts.Alert, Warm: 15 * time.Minute, Pace: 300 * time.Millisecond, Spells: sim.Sometime})
+	deps := demo.Deps()
+	deps.Save = a.saver(opts.Project)
+	return deps
+}
+
+// liveDeps wires a deployment on an engine.
+func (a *app) liveDeps(t *target, live *feed.Feed) tui.Deps {
+	return tui.Deps{
+		Observe: live.Observe, Feed: live, Now: time.Now, Logs: live.Logs, Save: a.saver(t.project.Name),
 		Execute: func(ctx context.Context, p bluegreen.Plan, on func(bluegreen.Progress)) (bluegreen.Outcome, error) {
 			d, err := t.stack.Observe(ctx)
 			if err != nil {
@@ -78,8 +132,10 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 			return a.controller(t, a.meter(t, &d), time.Now()).Execute(ctx, p, on)
 		},
 	}
-	return tui.Run(ctx, deps, opts, in, out)
 }
+
+// demoLatency is the threshold in the plots of the simulated deployment.
+const demoLatency = 300 * time.Millisecond
 
 // watcherConfig reads the settings of the project's watcher, so that the window on
 // the screen is the window that fires.
@@ -103,29 +159,10 @@ func (a *app) screen() (in, out *os.File, err error) {
 	in, okIn := a.in.(*os.File)
 	out, okOut := a.out.(*os.File)
 	if !okIn || !okOut || !isTerminal(a.in) || !isTerminal(a.out) {
-		return nil, nil, usagef("the dashboard needs a terminal for input and output; use: bgctl status")
+		return nil, nil, usagef("the dashboard needs a terminal for input and output; use: bgctl dashboard --plain, or bgctl status")
 	}
 	if term := a.env("TERM"); term == "" || term == "dumb" {
-		return nil, nil, usagef("the dashboard needs a terminal that can place text (TERM=%q); use: bgctl status", term)
+		return nil, nil, usagef("the dashboard needs a terminal that can place text (TERM=%q); use: bgctl dashboard --plain, or bgctl status", term)
 	}
 	return in, out, nil
-}
-
-// screenOptions are how the screen looks.
-func (a *app) screenOptions(f *dashboardFlags) tui.Options {
-	opts := tui.Options{
-		Theme: f.theme, Graph: tui.Graph(f.graph), Charset: tui.CharsetUnicode, Farewell: a.err,
-		User: a.holder().User,
-	}
-	if f.readOnly || a.env("BGCTL_READ_ONLY") != "" {
-		opts.Access = tui.ReadOnly
-	}
-	if f.ascii {
-		opts.Charset = tui.CharsetASCII
-	}
-	// The convention is any value at all, not only true ones.
-	if a.env("NO_COLOR") != "" || a.flags.color == "never" {
-		opts.Theme = tui.ThemeMono
-	}
-	return opts
 }

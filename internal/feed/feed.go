@@ -24,7 +24,6 @@ const (
 	history   = 20000 // lines of the past read at the start, so that no plot starts empty
 	rowBuffer = 2000  // log rows kept for a screen that is busy
 	span      = 10 * time.Second
-	series    = 5 * time.Minute
 )
 
 // Config is what a feed reads from.
@@ -44,6 +43,7 @@ type Feed struct {
 
 	mu         sync.Mutex
 	stats      *alert.Stats
+	seconds    *seconds
 	detector   *alert.Detector
 	counts     logstream.Counts
 	newest     time.Time
@@ -64,7 +64,7 @@ var _ tui.Feed = (*Feed)(nil)
 func New(cfg Config) *Feed {
 	return &Feed{
 		cfg: cfg, addrs: logstream.NewAddrMap(), rows: logstream.NewRing(rowBuffer),
-		stats: alert.NewStats(), detector: alert.NewDetector(cfg.Alert),
+		stats: alert.NewStats(), seconds: &seconds{}, detector: alert.NewDetector(cfg.Alert),
 		sources: map[string]tui.SourceState{}, usage: map[string]compose.Stats{},
 		wake: make(chan struct{}, 1),
 	}
@@ -102,10 +102,12 @@ func (f *Feed) add(b logstream.Batch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts = b.Counts
+	f.seconds.caughtUp(&f.counts)
 	for i := range b.Records {
 		rec := &b.Records[i]
 		if f.cfg.Alert.Counts(rec) {
 			f.stats.Add(rec)
+			f.seconds.add(rec)
 		}
 		f.detector.Observe(rec)
 		f.newest = rec.Time
@@ -122,6 +124,13 @@ func (f *Feed) state(name string, ok bool, err error) {
 		s.Detail = err.Error()
 	}
 	f.sources[name] = s
+	switch {
+	case name != "log":
+	case ok:
+		f.seconds.found(f.cfg.Now())
+	default:
+		f.seconds.lost(f.cfg.Now(), &f.counts)
+	}
 }
 
 // Observe looks at the deployment and adds what its containers use.

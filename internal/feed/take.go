@@ -16,15 +16,18 @@ func (f *Feed) Take() tui.FeedSnapshot {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	dropped := f.rows.Dropped()
+	end := now.Truncate(time.Second).Add(-time.Second) // the running second is not over
 	snap := tui.FeedSnapshot{
-		End: now.Truncate(time.Second), Window: f.detector.Window(), Cells: cells(f.detector.Cells()),
+		End: end, Window: f.detector.Window(), Cells: cells(f.detector.Cells()),
 		Counts: f.counts, Lag: f.lag, Rows: rows, DroppedRows: dropped - f.dropped,
 		Events: f.events, Deliveries: f.deliveries,
 	}
 	f.dropped, f.events, f.deliveries = dropped, nil, nil
-	recent, past := f.stats.Snapshot(now, span), f.stats.Snapshot(now, series)
+	n := f.seconds.take(end.Unix())
+	recent, past := f.stats.Snapshot(now, span), f.stats.Snapshot(end, time.Duration(n)*time.Second)
 	for i, pool := range bluegreen.Pools() {
-		snap.Pools[i] = poolStats(&recent.Pools[pool], &past.Pools[pool])
+		snap.Pools[i] = poolStats(&recent.Pools[pool])
+		snap.Pools[i].Series = f.series(i, past.Pools[pool].Series)
 	}
 	for _, name := range []string{"log", "alerts"} {
 		if s, ok := f.sources[name]; ok {
@@ -34,21 +37,28 @@ func (f *Feed) Take() tui.FeedSnapshot {
 	return snap
 }
 
-// poolStats joins the figures of the last seconds with the series of the plots.
-func poolStats(recent, past *alert.PoolStats) tui.PoolStats {
+// poolStats are the figures of the last seconds.
+func poolStats(recent *alert.PoolStats) tui.PoolStats {
 	out := tui.PoolStats{
 		Rate: recent.Rate, ErrRate: recent.AttemptRate, N: recent.N,
 		P50: millis(recent.P50), P95: millis(recent.P95), P99: millis(recent.P99), Max: millis(recent.Max),
 	}
 	copy(out.Classes[:], recent.Classes[2:])
-	out.Series = make([]tui.Point, 0, len(past.Series))
-	for i := range past.Series {
-		p := &past.Series[i]
-		out.Series = append(out.Series, tui.Point{
-			Gap: p.Gap, Requests: float64(p.Requests), Errors: float64(p.Errors),
+	return out
+}
+
+// series are the seconds that the screen does not know yet. A second without a
+// request is no gap when the log was read in it.
+func (f *Feed) series(pool int, past []alert.Point) []tui.Point {
+	out := make([]tui.Point, len(past))
+	for i := range past {
+		p := &past[i]
+		at := p.At.Unix()
+		out[i] = tui.Point{
+			Gap: p.Gap && f.seconds.blind(at), Requests: float64(p.Requests), Errors: float64(p.Errors),
 			Tries: float64(p.Tries), Failures: float64(p.Failures),
-			P50: millis(p.P50), P95: millis(p.P95), P99: millis(p.P99),
-		})
+			P50: millis(p.P50), P95: millis(p.P95), P99: millis(p.P99), Classes: f.seconds.class(pool, at),
+		}
 	}
 	return out
 }

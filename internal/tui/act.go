@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,16 +39,35 @@ func newAct(plan bluegreen.Plan, now time.Time, cancel context.CancelFunc) *act 
 
 // actTitle names what a plan does.
 func actTitle(plan *bluegreen.Plan) string {
+	to := upper(plan.To)
 	switch plan.Action {
 	case bluegreen.ActSwitch:
-		return "SWITCHING " + upper(plan.From) + " → " + upper(plan.To)
+		return "SWITCHING " + upper(plan.From) + " → " + to
 	case bluegreen.ActChaos:
-		return "BREAKING " + upper(plan.To)
+		return "BREAKING " + to
 	case bluegreen.ActHeal:
-		return "HEALING " + upper(plan.To)
+		return "HEALING " + to
 	case bluegreen.ActRestart:
+		return "RESTARTING " + to
+	case "deploy":
+		return "DEPLOYING to " + to
+	case "rollback":
+		return "ROLLING BACK to " + to
 	}
-	return "RESTARTING " + upper(plan.To)
+	return strings.ToUpper(string(plan.Action)) + " " + to
+}
+
+// opBake is the step that watches a release; it takes minutes in which others act.
+// opImage fetches an image and changes nothing yet.
+const (
+	opBake  bluegreen.StepOp = "bake"
+	opImage bluegreen.StepOp = "image"
+)
+
+// watches reports whether only the watching of a release is left to do.
+func (a *act) watches() bool {
+	p := &a.steps[a.step]
+	return p.Step.Op == opBake && p.State == bluegreen.StepWorking
 }
 
 // report takes the progress of one step.
@@ -72,12 +92,18 @@ func (a *act) abortable() bool {
 		return false
 	}
 	for i := range a.steps {
-		op := a.steps[i].Step.Op
-		if (op == bluegreen.OpRoute || op == bluegreen.OpBreak || op == bluegreen.OpRepair) && a.steps[i].State != "" {
+		if a.steps[i].State != "" && !harmless(a.steps[i].Step.Op) {
 			return false
 		}
 	}
 	return true
+}
+
+// harmless reports whether a step changes nothing that lasts.
+func harmless(op bluegreen.StepOp) bool {
+	return slices.Contains([]bluegreen.StepOp{
+		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, opImage,
+	}, op)
 }
 
 // draw draws the step list.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -28,6 +29,7 @@ func (m *Model) locked() string {
 
 // onKey dispatches one key press: to what is open, else to the key table.
 func (m *Model) onKey(name, text string) tea.Cmd {
+	m.hint = false
 	switch name {
 	case "ctrl+c":
 		return m.quit()
@@ -40,60 +42,78 @@ func (m *Model) onKey(name, text string) tea.Cmd {
 	case m.dialog != nil:
 		return m.onDialogKey(name, text)
 	case m.finder != nil:
-		m.onText(name, text)
-		return nil
-	case m.help || m.details != nil:
+		return m.onText(name, text)
+	case m.menu != nil:
+		return m.onMenuKey(name, text)
+	case m.details != nil:
 		return m.onBoxKey(name)
+	case m.tail != nil:
+		if !m.tail.key(name, text) {
+			m.closeTail()
+		}
+		return nil
 	}
 	b := m.lookup(name)
 	if b == nil {
 		return nil
 	}
-	if why := m.locked(); b.writes && why != "" {
-		m.toast = say(m.now, inkWarn, "nothing done: "+why)
-		return nil
-	}
-	if !b.legal(m) {
+	if why := b.refusal(m); why != "" {
+		if b.writes {
+			m.toast = say(m.now, inkWarn, "nothing done: "+why)
+		}
 		return nil
 	}
 	return b.do(m)
 }
 
-// onText types into the search prompt.
-func (m *Model) onText(name, text string) {
-	if m.finder != nil && m.dialog == nil && !m.finder.key(name, text, m.logs) {
-		m.finder = nil
-		m.logs.jumpToMatch()
+// onText types into the prompt, the palette or the search of an output.
+func (m *Model) onText(name, text string) tea.Cmd {
+	f := m.finder
+	switch {
+	case m.dialog != nil:
+		return nil
+	case f == nil && m.menu != nil && m.menu.palette:
+		m.menu.edit(name, text)
+		return nil
+	case f == nil && m.tail != nil && m.tail.finder != nil:
+		m.tail.key(name, text)
+		return nil
+	case f == nil || f.key(name, text):
+		return nil
 	}
+	m.finder = nil
+	if f.done != nil {
+		if name == "enter" {
+			return f.done(m, f.text)
+		}
+		return nil
+	}
+	m.logs.jumpToMatch()
+	return nil
 }
 
 // jumpToMatch shows the newest match when it is not the newest row anyway.
 func (p *logPanel) jumpToMatch() {
 	if p.query != "" {
-		p.jump(-1, p.matchesQuery)
+		p.jump(-1, matched)
 	}
 }
 
-// onBoxKey handles keys while help or details are open.
+// onBoxKey handles keys while details are open.
 func (m *Model) onBoxKey(name string) tea.Cmd {
-	step := 0
 	switch name {
 	case "up", "k":
-		step = -1
+		m.details.top--
 	case "down", "j":
-		step = 1
+		m.details.top++
 	case "pgdown", "ctrl+d", "space":
-		step = 10
+		m.details.top += 10
 	case "pgup", "ctrl+u":
-		step = -10
+		m.details.top -= 10
+	case "y":
+		return m.copy(m.details.text(), len(m.details.lines))
 	case "q", "esc", "enter", "?", "f1":
-		m.help, m.details = false, nil
-		return nil
-	}
-	if m.help {
-		m.helpTop += step
-	} else {
-		m.details.top += step
+		m.details = nil
 	}
 	return nil
 }
@@ -161,10 +181,14 @@ func await(a *act) tea.Cmd {
 
 // onDone takes what an act came to and looks at the deployment at once.
 func (m *Model) onDone(msg *doneMsg) tea.Cmd {
-	if msg.act != m.act {
+	switch i := slices.Index(m.baking, msg.act); {
+	case msg.act == m.act:
+		m.act = nil
+	case i >= 0:
+		m.baking = slices.Delete(m.baking, i, i+1)
+	default:
 		return nil
 	}
-	m.act = nil
 	m.toast = resultToast(m.now, &msg.outcome, msg.err)
 	e := entry{at: m.now, glyph: "◇", text: msg.outcome.Message, lines: m.toast.lines}
 	if m.opts.User != "" {
@@ -172,6 +196,8 @@ func (m *Model) onDone(msg *doneMsg) tea.Cmd {
 	}
 	if msg.err != nil {
 		e.glyph, e.style, e.text = "×", inkWarn, string(msg.act.plan.Action)+": "+clean(msg.err.Error())
+	} else {
+		m.marks = append(m.marks, mark{m.now, "◇", plain})
 	}
 	m.events.note(e)
 	return m.observe()
@@ -261,8 +287,11 @@ func (m *Model) undoable() bool { return m.toast != nil && m.toast.undo != nil }
 // askUndo asks to undo what the toast tells of.
 func (m *Model) askUndo() tea.Cmd {
 	done := m.toast.undo
-	if done.Action == bluegreen.ActSwitch {
+	switch {
+	case done.Action == bluegreen.ActSwitch:
 		return m.askSwitchTo(done.From)
+	case done.Action != bluegreen.ActChaos && m.canRollback():
+		return m.askRollback()
 	}
 	return m.ask(bluegreen.PlanHeal(m.dep, done.To))
 }
@@ -287,8 +316,16 @@ func (m *Model) quit() tea.Cmd {
 	return nil
 }
 
+// detach lets an act whose last step only watches go on in the background: the
+// keys are free again, so that the operator can take the release back.
+func (m *Model) detach() {
+	m.baking = append(m.baking, m.act)
+	m.act = nil
+}
+
 // leave ends the program.
 func (m *Model) leave() tea.Cmd {
+	m.closeTail()
 	if m.act != nil {
 		m.act.cancel()
 	}

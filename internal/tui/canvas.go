@@ -48,10 +48,15 @@ type grid struct {
 // newGrid returns a blank frame.
 func newGrid(w, h int) *grid {
 	g := &grid{w: w, h: h, cells: make([]cell, w*h)}
-	for i := range g.cells {
-		g.cells[i].text = " "
-	}
+	g.clear()
 	return g
+}
+
+// clear makes every cell blank.
+func (g *grid) clear() {
+	for i := range g.cells {
+		g.cells[i] = cell{text: " "}
+	}
 }
 
 // rect is a rectangle on the screen.

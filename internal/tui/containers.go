@@ -99,14 +99,19 @@ func (p *containerPanel) draw(c canvas, s *scene) {
 		return
 	}
 	name := max(12, min(28, c.rect.w-54))
-	c.put(3, 0, muted, pad("NAME", name)+" POOL  STATE      HEALTH     CPU     MEM RESTARTS")
+	head := pad("NAME", name) + " POOL  STATE      HEALTH     CPU     MEM RESTARTS"
+	wide := c.rect.w >= name+4+52+36
+	if wide {
+		head += "  UP      RELEASE           IMAGE"
+	}
+	c.fit(3, 0, c.rect.w-4, muted, head)
 	_, sel := p.current(rows)
 	h := c.rect.h - 1
 	p.top = max(0, min(p.top, len(rows)-h))
 	p.top = max(min(p.top, sel), sel-h+1)
 	for y := range min(h, len(rows)-p.top) {
 		r := rows[p.top+y]
-		drawContainer(c.sub(rect{0, y + 1, c.rect.w, 1}), name, s.dep.Project, r)
+		drawContainer(c.sub(rect{0, y + 1, c.rect.w, 1}), name, s, r)
 		if p.top+y == sel {
 			c.put(1, y+1, bold, "▸")
 			if s.focus == panelContainers {
@@ -118,9 +123,9 @@ func (p *containerPanel) draw(c canvas, s *scene) {
 
 // drawContainer draws one row of the table. The project stands in the header and
 // is left out of the names.
-func drawContainer(c canvas, name int, project string, r row) {
+func drawContainer(c canvas, name int, s *scene, r row) {
 	const y = 0
-	c.fit(3, y, name, plain, clean(strings.TrimPrefix(r.Name, project+"-")))
+	c.fit(3, y, name, plain, clean(strings.TrimPrefix(r.Name, s.dep.Project+"-")))
 	x := c.put(4+name, y, inkOf(r.pool), pad(upper(r.pool), 6))
 	st, state := plain, clean(r.State)
 	switch {
@@ -143,6 +148,60 @@ func drawContainer(c canvas, name int, project string, r row) {
 		st, restarts = inkWarn, restarts+" ▲"
 	}
 	c.put(x+13, y, st, restarts)
+	if c.rect.w < name+4+52+36 {
+		return
+	}
+	x += 23
+	c.put(x, y, plain, upFor(s, r.Container))
+	c.fit(x+8, y, 17, plain, or(clean(r.Release), "–"))
+	c.fit(x+26, y, c.rect.w-x-27, muted, clean(r.Image))
+}
+
+// upFor is how long a container has been running.
+func upFor(s *scene, c *bluegreen.Container) string {
+	if c.State != "running" || c.StartedAt.IsZero() {
+		return "–"
+	}
+	return age(s.now.Sub(c.StartedAt))
+}
+
+// containerDetails are the lines of a container's details box.
+func containerDetails(s *scene, r row) []string {
+	c := r.Container
+	_, health := healthOf(c)
+	lines := []string{
+		clean(c.Name),
+		pad("id", 10) + clip(clean(c.ID), 14),
+		pad("service", 10) + clean(c.Service) + "  " + upper(r.pool),
+		pad("image", 10) + clean(c.Image),
+		pad("release", 10) + or(clean(c.Release), "–"),
+		pad("state", 10) + clean(c.State) + exitText(c),
+		pad("health", 10) + health,
+		pad("up", 10) + upFor(s, c) + "  since " + c.StartedAt.Format("2006-01-02 15:04:05"),
+		pad("uses", 10) + fmt.Sprintf("%.1f%% of a core, %s", c.CPU, size(c.Memory)),
+		pad("restarts", 10) + strconv.Itoa(c.Restarts),
+	}
+	if c.HealthLog != "" {
+		lines = append(lines, pad("probe", 10)+clean(c.HealthLog))
+	}
+	for _, addr := range c.Addrs {
+		lines = append(lines, pad("address", 10)+clean(addr))
+	}
+	if c.Published != "" {
+		lines = append(lines, pad("published", 10)+clean(c.Published))
+	}
+	return append(lines, "", "l follows its output · r restarts it · K kills its pool")
+}
+
+// exitText says how a container ended.
+func exitText(c *bluegreen.Container) string {
+	switch {
+	case c.OOMKilled:
+		return ", killed: out of memory"
+	case c.State == "exited" || c.State == "dead":
+		return fmt.Sprintf(", exit code %d", c.ExitCode)
+	}
+	return ""
 }
 
 // healthOf says how healthy a container is, in words.

@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"bgctl/internal/alert"
@@ -21,6 +22,73 @@ type Deps struct {
 	Feed Feed
 	// Now is the clock.
 	Now func() time.Time
+
+	// What follows may be nil: its key is not offered then.
+
+	// Save writes what the save key keeps and returns where.
+	Save func(ctx context.Context, s Saved) (path string, err error)
+	// Logs follows the output of a container.
+	Logs func(ctx context.Context, container string) (Tail, error)
+	// PlanRollback plans the way back to the release before.
+	PlanRollback func(d *bluegreen.Deployment) (bluegreen.Plan, error)
+	// PlanDeploy plans to bring image into the standby pool and to move traffic there.
+	PlanDeploy func(d *bluegreen.Deployment, image string) (bluegreen.Plan, error)
+	// PlanRestart plans to restart one container, named by its ID.
+	PlanRestart func(d *bluegreen.Deployment, container string) (bluegreen.Plan, error)
+	// PlanPromote plans to end a running bake with success.
+	PlanPromote func(d *bluegreen.Deployment) (bluegreen.Plan, error)
+	// Phase tells the long state an observed deployment is in, nil for none. It does no I/O.
+	Phase func(d *bluegreen.Deployment) *Phase
+	// Maintain mutes messages, or ends that. It returns what it did in one line.
+	Maintain func(ctx context.Context, m Maintenance) (string, error)
+	// Acknowledge says that somebody looks after an alert; its reminders rest for a
+	// while. It returns what it did in one line.
+	Acknowledge func(ctx context.Context, ev alert.Event) (string, error)
+}
+
+// PhaseKind is a state that lasts longer than a step.
+type PhaseKind string
+
+// The kinds of phases.
+const (
+	PhaseDraining   PhaseKind = "draining"    // a pool answers its last requests
+	PhaseBaking     PhaseKind = "baking"      // a new release is watched
+	PhaseRolledBack PhaseKind = "rolled back" // a new release was taken back
+)
+
+// Phase is a long state of the deployment.
+type Phase struct {
+	ID        string // tells one rollback from the next
+	Kind      PhaseKind
+	Pool      bluegreen.Pool // that drains, that is watched, that has traffic again
+	Since     time.Time
+	Until     time.Time // when it ends, or ended
+	InFlight  int       // draining: requests not yet answered
+	Rate      float64   // baking: error rate of the new release, percent
+	Threshold float64   // baking: what rolls it back, percent
+	Text      string    // why, in words
+}
+
+// Maintenance is what the operator asks for: messages of a scope are muted for a
+// time, [alert.ScopeNone] ends it.
+type Maintenance struct {
+	Scope alert.Scope
+	For   time.Duration
+}
+
+// Tail is the output of a container that goes on. Take is called by one goroutine a
+// few times a second and must not block; after the end it returns why, once it gave
+// every line. Close ends it.
+type Tail interface {
+	Take() TailSnapshot
+	Close()
+}
+
+// TailSnapshot is what is new of a [Tail].
+type TailSnapshot struct {
+	Lines   []string // foreign text
+	Dropped uint64   // lines left out since the last Take
+	Err     error    // why it ended; io.EOF when the container stopped
 }
 
 // Feed gives the newest data of the log. Take is called by one goroutine, ten
@@ -44,6 +112,7 @@ type FeedSnapshot struct {
 	DroppedRows uint64             // rows left out since the last Take
 	Events      []alert.Event      // new since the last Take
 	Deliveries  []alert.Delivery   // new since the last Take
+	Maintenance alert.Maintenance  // the watcher's, as far as it is known
 }
 
 // localize moves every time that the screen prints into the operator's zone.
@@ -61,6 +130,15 @@ func (s *FeedSnapshot) localize(zone *time.Location) {
 	}
 }
 
+// news reports whether the snapshot shows something that the one before did not.
+// That a second went by is no news: the clock is drawn anyway.
+func (s *FeedSnapshot) news(before *FeedSnapshot) bool {
+	if before == nil || len(s.Rows) > 0 || len(s.Events) > 0 || len(s.Deliveries) > 0 || s.DroppedRows > 0 {
+		return true
+	}
+	return s.Counts != before.Counts || s.Window != before.Window || s.Maintenance != before.Maintenance || !slices.Equal(s.Sources, before.Sources)
+}
+
 // PoolStats is how one pool served in the last seconds.
 type PoolStats struct {
 	Rate    float64    // requests a second that this pool answered
@@ -71,7 +149,9 @@ type PoolStats struct {
 	Max     float64    // milliseconds
 	N       int        // requests behind the percentiles
 	Classes [4]float64 // 2xx, 3xx, 4xx, 5xx answers a second
-	Series  []Point    // one a second, oldest first, ending at [FeedSnapshot.End]
+	// Series are the seconds that are new or changed since the last Take, one a
+	// second, oldest first, ending at [FeedSnapshot.End]. The screen keeps an hour.
+	Series []Point
 }
 
 // Point is one second of one pool.
@@ -84,6 +164,7 @@ type Point struct {
 	P50      float64 // milliseconds, meaningless while Requests is 0
 	P95      float64
 	P99      float64
+	Classes  [4]float64 // 2xx, 3xx, 4xx, 5xx answers
 }
 
 // WindowCell is one request of the error-rate window.
@@ -122,6 +203,7 @@ type Graph string
 const (
 	GraphBlock   Graph = "block"
 	GraphBraille Graph = "braille"
+	GraphASCII   Graph = "ascii"
 )
 
 // Access says what the operator may do.
@@ -133,17 +215,33 @@ const (
 	ReadOnly  Access = "read-only"
 )
 
+// Mouse says whether the screen takes the mouse, which keeps the terminal from
+// selecting text.
+type Mouse string
+
+// The mouse modes.
+const (
+	MouseOff Mouse = ""
+	MouseOn  Mouse = "on"
+)
+
 // Options is how the screen looks and what it allows.
 type Options struct {
-	Project   string  // name of the compose project
-	Host      string  // Docker host as shown in the header, "" for the local engine
-	URL       string  // where users reach the proxy, for hints
-	Threshold float64 // error rate that fires, percent
-	Theme     string  // [ThemeAuto], [ThemeDark], [ThemeLight] or [ThemeMono]
-	Charset   Charset
-	Graph     Graph
-	Access    Access
-	User      string    // who acts, for the notes of the events panel
-	Farewell  io.Writer // one line about the deployment after the screen is gone; may be nil
-	Demo      string    // says in the header that nothing here is real; "" when it is
+	Project  string        // name of the compose project
+	Host     string        // Docker host as shown in the header, "" for the local engine
+	URL      string        // where users reach the proxy, for hints
+	Alert    alert.Config  // the watcher's rules, so that the window on screen is the one that fires
+	Latency  time.Duration // latency threshold drawn in the plots; 0: none
+	Theme    string        // [ThemeAuto], [ThemeDark], [ThemeLight] or [ThemeMono]
+	Charset  Charset
+	Graph    Graph
+	Access   Access
+	Window   string              // how far back plots look at the start: "1m", "5m", "15m" or "1h"
+	Keys     map[string][]string // other keys for named acts, see [KeyNames]; a clash leaves the defaults
+	Warnings []string            // said once at the start, the settings' troubles for instance
+	Mouse    Mouse
+	FirstRun bool      // shows how to begin
+	User     string    // who acts, for the notes of the events panel
+	Farewell io.Writer // one line about the deployment after the screen is gone; may be nil
+	Demo     string    // says in the header that nothing here is real; "" when it is
 }

@@ -2,15 +2,25 @@ package tui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
+
+	"bgctl/internal/alert"
 )
 
 // scene gathers what panels may look at.
 func (m *Model) scene(l *layout) *scene {
+	marks := slices.Clip(m.marks)
+	for _, at := range m.logs.bookmarks() {
+		marks = append(marks, mark{at, "●", plain | bold})
+	}
+	failover := slices.ContainsFunc(m.events.firing, func(ev alert.Event) bool { return ev.Type == alert.Failover })
 	return &scene{
-		opts: &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
-		feed: m.feed, marks: m.marks, focus: m.view.focus, zoomed: l.zoomed != noPanel,
+		failover: failover,
+		opts:     &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
+		feed: m.feed, hist: m.hist, window: m.view.window, marks: marks,
+		focus: m.view.focus, zoomed: l.zoomed != noPanel, cooldown: m.events.cooldown(alert.ErrorRate, m.opts.Alert.Cooldown),
 	}
 }
 
@@ -24,13 +34,22 @@ func (m *Model) draw() {
 		m.frame = ""
 		return
 	}
-	g, l := newGrid(m.w, m.h), m.layout()
+	g, l := m.blank(), m.layout()
 	if l.kind == layoutTiny {
 		m.drawTiny(g)
 	} else {
 		m.drawAll(g, &l)
 	}
 	m.frame = g.render(m.theme)
+}
+
+// blank returns the grid to draw on, the last frame's where the size is the same.
+func (m *Model) blank() *grid {
+	if m.grid == nil || m.grid.w != m.w || m.grid.h != m.h {
+		m.grid = newGrid(m.w, m.h)
+	}
+	m.grid.clear()
+	return m.grid
 }
 
 // drawTiny says what is missing.
@@ -44,7 +63,7 @@ func (m *Model) drawAll(g *grid, l *layout) {
 	s := m.scene(l)
 	m.drawHeader(g.canvas(l.header), s)
 	m.drawAlert(g.canvas(l.alert), s)
-	if !l.strip.empty() {
+	if !l.strip.empty() && l.zoomed == noPanel {
 		c := g.canvas(l.strip)
 		c.dim = s.logDown() != nil
 		drawStrip(c, s)
@@ -56,6 +75,18 @@ func (m *Model) drawAll(g *grid, l *layout) {
 	}
 	m.drawFooter(g.canvas(l.footer))
 	m.drawOverlays(g.canvas(l.body))
+	if m.hint {
+		m.drawHint(g.canvas(l.body))
+	}
+}
+
+// drawHint says how to begin, until the first key.
+func (m *Model) drawHint(c canvas) {
+	t := toast{glyph: "?", style: plain, lines: []string{
+		"first time here? " + m.keyOf("help") + " lists every key, " + m.keyOf("palette") + " runs a command by its name, " + m.keyOf("quit") + " leaves",
+		"what changes something asks first; any key closes this",
+	}}
+	t.draw(c)
 }
 
 // drawPanel draws a panel in its frame, or as one row on the smallest screens.
@@ -74,6 +105,9 @@ func (m *Model) drawPanel(c canvas, id panelID, s *scene) {
 
 // drawOverlays draws what lies over the panels.
 func (m *Model) drawOverlays(c canvas) {
+	if m.tail != nil {
+		m.tail.draw(c, m)
+	}
 	if m.act != nil && !m.act.hidden {
 		m.act.draw(c, m.now)
 	}
@@ -85,8 +119,8 @@ func (m *Model) drawOverlays(c canvas) {
 		if x, y := m.dialog.draw(c, m.dep); x >= 0 {
 			m.place(x, y)
 		}
-	case m.help:
-		m.drawHelp(c)
+	case m.menu != nil:
+		m.menu.draw(c, m)
 	case m.details != nil:
 		m.details.draw(c)
 	}

@@ -2,10 +2,13 @@ package tui
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
 )
 
 // maxEntries bounds what the events panel remembers.
@@ -32,10 +35,45 @@ type eventPanel struct {
 	selected int // seq; 0 follows the newest
 	top      int
 	firing   []alert.Event // oldest critical first
+	posted   map[alert.Type]time.Time
+	acks     map[string]ack // by event
 }
 
-// add appends an event and keeps track of what fires.
-func (p *eventPanel) add(ev alert.Event) {
+// ack is who looks after an alert, since when.
+type ack struct {
+	by string
+	at time.Time
+}
+
+// isFiring reports whether the event's alert still fires.
+func (p *eventPanel) isFiring(id string) bool {
+	return slices.ContainsFunc(p.firing, func(f alert.Event) bool { return f.ID == id })
+}
+
+// unattended counts what fires and nobody has acknowledged.
+func (p *eventPanel) unattended() int {
+	n := 0
+	for i := range p.firing {
+		if p.acks[p.firing[i].ID] == (ack{}) {
+			n++
+		}
+	}
+	return n
+}
+
+// newEventPanel returns an empty panel.
+func newEventPanel() *eventPanel {
+	return &eventPanel{posted: map[alert.Type]time.Time{}, acks: map[string]ack{}}
+}
+
+// add appends an event and keeps track of what fires. It reports whether the event is
+// new: a watcher's output that is read again tells everything again.
+func (p *eventPanel) add(ev alert.Event) bool {
+	for i := range p.entries {
+		if known := p.entries[i].event; known != nil && known.ID == ev.ID && known.Time.Equal(ev.Time) {
+			return false
+		}
+	}
 	e := entry{at: ev.Time, event: &ev, delivery: map[string]alert.Delivery{}, text: clean(ev.Summary)}
 	e.glyph, e.style = eventMark(&ev)
 	switch ev.Status {
@@ -51,7 +89,11 @@ func (p *eventPanel) add(ev alert.Event) {
 		p.resolve(&ev)
 	case alert.Info:
 	}
+	if ev.Muted == "" {
+		p.posted[ev.Type] = ev.Time
+	}
 	p.push(e)
+	return true
 }
 
 // note appends a line of this screen's own.
@@ -82,6 +124,14 @@ func (p *eventPanel) deliver(d alert.Delivery) {
 			return
 		}
 	}
+}
+
+// cooldown is the time before which no further message about a type is posted.
+func (p *eventPanel) cooldown(t alert.Type, wait time.Duration) time.Time {
+	if last := p.posted[t]; !last.IsZero() {
+		return last.Add(wait)
+	}
+	return time.Time{}
 }
 
 // rank orders severities, worst first.
@@ -126,7 +176,7 @@ func deliveryText(e *entry) (style, string) {
 		case alert.Retrying:
 			st, word = inkWarn, fmt.Sprintf("▲ %s retry %d", name, d.Attempt)
 		case alert.Muted:
-			word = name + " muted"
+			word = name + " " + mutedWord(&d, e.at.Location())
 		case alert.Dropped:
 			st, word = inkCrit, "× "+name+" lost"
 		}
@@ -138,25 +188,40 @@ func deliveryText(e *entry) (style, string) {
 	return st, text
 }
 
-// current returns the index of the selected entry.
+// mutedWord says shortly why a message was not posted, and until when none is.
+func mutedWord(d *alert.Delivery, zone *time.Location) string {
+	word := "muted"
+	if strings.Contains(d.Reason, "maintenance") {
+		word = "maint."
+	}
+	if !d.Until.IsZero() {
+		word += " → " + d.Until.In(zone).Format("15:04")
+	}
+	return word
+}
+
+// current returns the index of the selected entry; without one, of the first shown.
 func (p *eventPanel) current() int {
 	for i := range p.entries {
 		if p.selected != 0 && p.entries[i].seq == p.selected {
 			return i
 		}
 	}
-	return len(p.entries) - 1
+	if order := p.order(); len(order) > 0 {
+		return order[0]
+	}
+	return -1
 }
 
 // move moves the selection n rows down the screen.
 func (p *eventPanel) move(n int) {
-	i := p.current() - n
-	if len(p.entries) == 0 {
+	order := p.order()
+	if len(order) == 0 {
 		return
 	}
-	i = max(0, min(len(p.entries)-1, i))
-	p.selected = p.entries[i].seq
-	if i == len(p.entries)-1 {
+	at := max(0, min(len(order)-1, slices.Index(order, p.current())+n))
+	p.selected = p.entries[order[at]].seq
+	if at == 0 {
 		p.selected = 0
 	}
 }
@@ -166,27 +231,54 @@ func (p *eventPanel) title(s *scene) title {
 	t := title{left: tabTitle(s, panelEvents, "Alerts & events")}
 	if n := len(p.firing); n > 0 {
 		t.right = []seg{{inkCrit | bold, fmt.Sprintf("▲ %d firing", n)}}
+		if p.unattended() == 0 {
+			t.right = []seg{{plain, fmt.Sprintf("△ %d firing, ack", n)}}
+		}
 	}
 	return t
 }
 
-// draw lists the entries, newest first.
+// order lists the entries as they are shown: what fires first, then by age, the
+// newest first.
+func (p *eventPanel) order() []int {
+	out := make([]int, 0, len(p.entries))
+	for i := range slices.Backward(p.entries) {
+		if p.fires(i) {
+			out = append(out, i)
+		}
+	}
+	for i := range slices.Backward(p.entries) {
+		if !p.fires(i) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// fires reports whether an entry's alert still fires.
+func (p *eventPanel) fires(i int) bool {
+	ev := p.entries[i].event
+	return ev != nil && ev.Status == alert.Firing && p.isFiring(ev.ID)
+}
+
+// draw lists the entries.
 func (p *eventPanel) draw(c canvas, s *scene) {
 	if len(p.entries) == 0 {
 		c.note(muted, "nothing has happened yet")
 		return
 	}
-	n, h := len(p.entries), c.rect.h
-	sel := n - 1 - p.current()
+	order := p.order()
+	n, h := len(order), c.rect.h
+	sel := slices.Index(order, p.current())
 	p.top = max(0, min(p.top, n-h))
 	p.top = max(min(p.top, sel), sel-h+1)
 	for y := range min(h, n-p.top) {
-		e := &p.entries[n-1-p.top-y]
+		i := order[p.top+y]
 		if y == h-1 && p.top+h < n {
 			c.put(1, y, muted, fmt.Sprintf("↓ %d older", n-p.top-y))
 			break
 		}
-		drawEntry(c, y, e)
+		p.drawEntry(c, y, i)
 		if s.focus == panelEvents && p.top+y == sel {
 			c.restyle(0, c.rect.w, y, bold|reverse)
 		}
@@ -194,22 +286,34 @@ func (p *eventPanel) draw(c canvas, s *scene) {
 }
 
 // drawEntry draws one line, its delivery at the right end.
-func drawEntry(c canvas, y int, e *entry) {
+func (p *eventPanel) drawEntry(c canvas, y, i int) {
+	e := &p.entries[i]
 	end := c.rect.w - 1
 	if st, text := deliveryText(e); text != "" && c.rect.w >= 40 {
 		end = c.right(end, y, st, text) - 1
 	}
-	x := c.put(1, y, e.style, e.glyph+" ")
+	glyph, ink, text := e.glyph, e.style, e.text
+	if e.event != nil && e.event.Status == alert.Firing {
+		switch a, ok := p.acks[e.event.ID]; {
+		case ok:
+			glyph, ink, text = "△", plain, fmt.Sprintf("ack by %s %s · %s", or(clean(a.by), "–"), a.at.Format("15:04"), e.text)
+		case !p.fires(i):
+			ink = plain // it is over: it must not look as if it still fired
+		}
+	}
+	x := c.put(1, y, ink, glyph+" ")
 	x = c.put(x, y, muted, clock(e.at)+" ")
 	st := plain
-	if e.style&inkMask == inkCrit {
+	if ink&inkMask == inkCrit {
 		st = bold
 	}
-	c.fit(x, y, end-x, st, e.text)
+	c.fit(x, y, end-x, st, text)
 }
 
-// details are the lines of the details box.
-func (e *entry) details() []string {
+// details are the lines of the details box: what happened, the evidence, and what
+// became of each message.
+func (p *eventPanel) details(i int) []string {
+	e := &p.entries[i]
 	out := []string{clock(e.at) + "  " + e.text}
 	ev := e.event
 	if ev == nil {
@@ -221,27 +325,51 @@ func (e *entry) details() []string {
 		}
 	}
 	add("cause", ev.Cause)
-	add("pool", ev.Pool.String())
-	add("release", ev.Release)
+	add("pool", strings.Trim(ev.Pool.String()+" "+ev.Release, " "))
+	if ev.From != bluegreen.NoPool || ev.To != bluegreen.NoPool {
+		add("from, to", upper(ev.From)+" → "+upper(ev.To))
+	}
+	if !ev.Since.IsZero() {
+		add("since", ev.Since.Format("2006-01-02 15:04:05"))
+	}
 	if ev.Window.Size > 0 {
-		add("window", fmt.Sprintf("%d of %d requests, %d %s, %s", ev.Window.N, ev.Window.Size, ev.Window.Errors, plural(ev.Window.Errors, "error", "errors"), percent(ev.Window.Rate)))
+		add("window", fmt.Sprintf("%d of %d requests, %d %s, %s; threshold %s%%", ev.Window.N, ev.Window.Size, ev.Window.Errors, plural(ev.Window.Errors, "error", "errors"), percent(ev.Window.Rate), number(ev.Threshold)))
 	}
 	for _, s := range []struct {
 		name string
 		*alert.Sample
 	}{{"first", ev.First}, {"last", ev.Last}} {
 		if s.Sample != nil {
-			add(s.name, fmt.Sprintf("%s %s %s %d  %s  req=%s", clock(s.Time), s.Method, s.Path, s.Status, s.Attempts, s.RequestID))
+			add(s.name, fmt.Sprintf("%s %s %s %d  %s  req=%s", clock(s.Time.In(e.at.Location())), s.Method, s.Path, s.Status, s.Attempts, s.RequestID))
 		}
 	}
-	add("muted", ev.Muted)
-	for name, d := range e.delivery {
-		text := string(d.State)
-		if d.Reason != "" {
-			text += ": " + d.Reason
-		}
-		add(name, text)
+	if a, ok := p.acks[ev.ID]; ok {
+		add("ack", "by "+or(a.by, "–")+" at "+clock(a.at))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.delivery)) {
+		add(name, deliveryDetail(e.delivery[name], e.at.Location()))
+	}
+	if len(e.delivery) == 0 {
+		add("muted", ev.Muted)
 	}
 	add("try", ev.Command)
 	return out
+}
+
+// deliveryDetail says in full where a message stands.
+func deliveryDetail(d alert.Delivery, zone *time.Location) string {
+	text := string(d.State) + " " + clock(d.Time.In(zone))
+	if d.Attempt > 1 {
+		text += fmt.Sprintf(", attempt %d", d.Attempt)
+	}
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	if !d.Until.IsZero() {
+		text += ", until " + clock(d.Until.In(zone))
+	}
+	if d.Duplicate {
+		text += " (the receiver may have got it twice)"
+	}
+	return text
 }

@@ -57,3 +57,71 @@ func Rects(w, h int, zoom int) []struct{ X, Y, W, H int } {
 	}
 	return out
 }
+
+// Styles writes the styles of the last frame, one letter a cell: plain . muted m
+// blue b green g warn w crit c; capitals (plain: +) are bold, digits reversed, and
+// u v x y z ! bold and reversed.
+func (m *Model) Styles() string {
+	const letters = ".mbgwc" + "+MBGWC" + "012345" + "uvxyz!"
+	var b []byte
+	for i, c := range m.grid.cells {
+		if i > 0 && i%m.grid.w == 0 {
+			b = append(b, '\n')
+		}
+		at := int(c.style & inkMask)
+		if c.style&bold != 0 {
+			at += 6
+		}
+		if c.style&reverse != 0 {
+			at += 12
+		}
+		b = append(b, letters[at])
+	}
+	return string(b)
+}
+
+// Restyle draws the same screen for another terminal.
+func (m *Model) Restyle(theme string, charset Charset) string {
+	m.opts.Theme, m.opts.Charset, m.dirty = theme, charset, true
+	m.retheme()
+	return m.View().Content
+}
+
+// ContrastLight is the high-contrast theme on a light background.
+const ContrastLight = contrastLight
+
+// inkNames are the inks that have a colour.
+func inkNames() map[string]style {
+	return map[string]style{"muted": muted, "blue": inkBlue, "green": inkGreen, "warn": inkWarn, "crit": inkCrit}
+}
+
+// Inks are the colours of a theme as #RRGGBB.
+func Inks(theme string) map[string]string {
+	out := map[string]string{}
+	p := palettes(theme)
+	for name, ink := range inkNames() {
+		out[name] = hexOf(p[ink])
+	}
+	return out
+}
+
+// Params are the SGR parameters of a theme's inks.
+func Params(theme string) map[string]string {
+	out := map[string]string{}
+	p := palettes(theme)
+	for name, ink := range inkNames() {
+		out[name] = p[ink]
+	}
+	return out
+}
+
+// Reported is the message of a step's progress.
+func (m *Model) Reported(p bluegreen.Progress) tea.Msg { return progressMsg{m.act, p} }
+
+// EndedBake is the message of a background act that ended.
+func (m *Model) EndedBake(out bluegreen.Outcome, err error) tea.Msg {
+	return doneMsg{m.baking[0], out, err}
+}
+
+// Taken pulls the open output.
+func (m *Model) Taken() tea.Cmd { return m.takeTail() }

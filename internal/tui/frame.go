@@ -8,15 +8,20 @@ import (
 
 // scene is all that a panel may look at while it draws.
 type scene struct {
-	opts   *Options
-	now    time.Time
-	kind   layoutKind
-	dep    *bluegreen.Deployment // nil until the first observation
-	depErr error                 // why the last observation failed
-	feed   *FeedSnapshot         // nil until the first snapshot
-	marks  []mark
-	focus  panelID
-	zoomed bool
+	opts     *Options
+	now      time.Time
+	kind     layoutKind
+	dep      *bluegreen.Deployment // nil until the first observation
+	depErr   error                 // why the last observation failed
+	feed     *FeedSnapshot         // nil until the first snapshot
+	hist     *history
+	window   window
+	marks    []mark
+	focus    panelID
+	zoomed   bool
+	failover bool // the watcher says that the other pool answers
+	// cooldown is until when a message about the error rate would be held back.
+	cooldown time.Time
 }
 
 // mark is an event on the time axis of the plots.

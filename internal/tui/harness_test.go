@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
 
+	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/tui"
 	"bgctl/internal/tui/sim"
@@ -32,6 +33,7 @@ type setup struct {
 	w, h int
 	opts tui.Options
 	sim  sim.Options
+	deps func(*tui.Deps)
 }
 
 // noon is when every test starts.
@@ -41,8 +43,8 @@ func noon() time.Time { return time.Date(2026, 3, 4, 14, 32, 7, 0, time.UTC) }
 func usual(w, h int) setup {
 	return setup{
 		w: w, h: h,
-		opts: tui.Options{Project: "shop", URL: "localhost:8080", Threshold: 2, Theme: tui.ThemeDark, User: "ana"},
-		sim:  sim.Options{Seed: 1, Rate: 60, Threshold: 2, Window: 200, Warm: 5 * time.Minute},
+		opts: tui.Options{Project: "shop", URL: "localhost:8080", Alert: alert.DefaultConfig(), Latency: 300 * time.Millisecond, Theme: tui.ThemeDark, User: "ana"},
+		sim:  sim.Options{Seed: 1, Rate: 60, Alert: alert.DefaultConfig(), Warm: 5 * time.Minute},
 	}
 }
 
@@ -53,6 +55,9 @@ func open(tb testing.TB, u setup) *screen {
 	u.sim.Now = func() time.Time { return s.clock }
 	s.sim = sim.New(u.sim)
 	s.deps = s.sim.Deps()
+	if u.deps != nil {
+		u.deps(&s.deps)
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	tb.Cleanup(cancel)
 	s.Model = tui.New(ctx, s.deps, u.opts)
@@ -191,4 +196,9 @@ func (s *screen) lacks(texts ...string) {
 			s.tb.Errorf("the screen shows %q:\n%s", t, frame)
 		}
 	}
+}
+
+// Part returns the rows from to to of the frame.
+func (s *screen) Part(from, to int) string {
+	return strings.Join(strings.Split(s.text(), "\n")[from:to], "\n")
 }

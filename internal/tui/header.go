@@ -97,6 +97,9 @@ func (m *Model) condition(s *scene) seg {
 	if l := routerLock(s.dep); l != nil {
 		return seg{bold, fmt.Sprintf("◇ LOCKED by %s@%s pid %d, %s", clean(l.User), clean(l.Host), l.PID, age(m.now.Sub(l.Since)))}
 	}
+	if p := m.phase(); p != nil {
+		return p.headline(m)
+	}
 	active := s.active()
 	switch s.dep.Condition() {
 	case bluegreen.Down:
@@ -154,6 +157,17 @@ func (m *Model) sources(s *scene) []seg {
 	return out
 }
 
+// foremost is the alert that stands in the second row: the gravest that nobody has
+// acknowledged, else the gravest.
+func (p *eventPanel) foremost() *alert.Event {
+	for i := range p.firing {
+		if p.acks[p.firing[i].ID] == (ack{}) {
+			return &p.firing[i]
+		}
+	}
+	return &p.firing[0]
+}
+
 // drawAlert draws the second row: what fires, or that nothing does.
 func (m *Model) drawAlert(c canvas, s *scene) {
 	firing := m.events.firing
@@ -161,8 +175,11 @@ func (m *Model) drawAlert(c canvas, s *scene) {
 		m.drawCalm(c, s)
 		return
 	}
-	ev := &firing[0]
+	ev := m.events.foremost()
 	keys := "[a] alerts"
+	if m.deps.Acknowledge != nil && m.opts.Access != ReadOnly && s.kind == layoutFull && m.events.unattended() > 0 {
+		keys += "  [x] ack"
+	}
 	if s.kind == layoutFull && m.opts.Access != ReadOnly && ev.Command != "" && strings.HasPrefix(ev.Command, "bgctl switch") {
 		keys += "  [s] switch"
 	}
@@ -174,7 +191,11 @@ func (m *Model) drawAlert(c canvas, s *scene) {
 	if ev.Severity == alert.Critical {
 		st = inkCrit | bold | reverse
 	}
-	x := c.put(1, 0, st, fmt.Sprintf("▲ %d %s", len(firing), plural(len(firing), "ALERT", "ALERTS"))) + 2
+	lead := fmt.Sprintf("▲ %d %s", len(firing), plural(len(firing), "ALERT", "ALERTS"))
+	if a, ok := m.events.acks[ev.ID]; ok {
+		st, lead = plain, fmt.Sprintf("△ ack by %s %s", or(clean(a.by), "–"), a.at.Format("15:04"))
+	}
+	x := c.put(1, 0, st, lead) + 2
 	since := ev.Since
 	if since.IsZero() {
 		since = ev.Time
@@ -200,16 +221,50 @@ func (m *Model) drawCalm(c canvas, s *scene) {
 	switch {
 	case s.feed == nil && s.dep == nil && m.depErr == nil:
 		text = "◌ waiting for the first look at the deployment"
+	case m.phase() != nil && m.depErr == nil:
+		st, text = m.phase().explain(m, c.rect.w)
 	case m.depErr != nil:
 		st, text = inkWarn, "▲ old values, no writing keys, R retries · docker: "+clean(m.depErr.Error())
 	case src != nil:
 		st, text = inkWarn, "▲ log: "+clean(src.Detail)+" · retry in "+age(src.RetryIn)
 	case s.dep != nil && s.dep.Router == nil:
 		st, text = inkWarn, "▲ nginx: "+clean(s.dep.RouterErr)
+	case m.muted() != "":
+		st, text = inkWarn, "‖ "+m.muted()
+	case m.watcherGone():
+		st, text = inkWarn, "▲ the watcher does not run: nobody is told of alerts · start it: bgctl up"
 	case m.faults() != "":
 		st, text = inkWarn, "▲ "+m.faults()+" · H heals"
 	}
 	c.fit(1, 0, c.rect.w-2, st, text)
+}
+
+// muted says that messages are muted, and until when.
+func (m *Model) muted() string {
+	if m.latest == nil {
+		return ""
+	}
+	mt := m.latest.Maintenance
+	if mt.Scope == alert.ScopeNone || !mt.Until.IsZero() && !m.now.Before(mt.Until) {
+		return ""
+	}
+	what := "every message"
+	if mt.Scope == alert.ScopePools {
+		what = "messages about failovers and switches"
+	}
+	text := "MAINTENANCE: " + what + " muted"
+	if !mt.Until.IsZero() {
+		text += " until " + clock(mt.Until.In(m.now.Location()))
+	}
+	if m.maintainable() {
+		text += " · M ends it"
+	}
+	return text
+}
+
+// watcherGone reports whether there is no running watcher although the engine answers.
+func (m *Model) watcherGone() bool {
+	return m.dep != nil && m.depErr == nil && (m.dep.Watcher == nil || m.dep.Watcher.State != "running")
 }
 
 // faults says which injected faults are not yet undone.

@@ -1,135 +1,43 @@
 package tui
 
-import "strings"
+import tea "charm.land/bubbletea/v2"
 
-// helpLine is one row of the help: a group's name, or a key.
-type helpLine struct {
-	group string
-	b     *binding
-}
-
-// helpLines lists the whole key table by group.
-func (m *Model) helpLines() []helpLine {
-	var out []helpLine
+// openHelp lists every key: those of the focused panel first, then all by group.
+// Its rows can be carried out.
+func (m *Model) openHelp() tea.Cmd {
+	q := &menu{head: "Keys", help: true}
+	add := func(b *binding) {
+		q.items = append(q.items, item{key: b.show, text: b.help, off: b.refusal(m), do: b.do})
+	}
+	head := func(text string) { q.items = append(q.items, item{text: text, group: true}) }
+	if m.view.focus != noPanel {
+		here := false
+		for i := range m.keys {
+			if b := &m.keys[i]; b.belongs(m.view.focus) && len(b.here) > 0 {
+				if !here {
+					head("Here: " + panelName(m.view.focus))
+					here = true
+				}
+				add(b)
+			}
+		}
+	}
 	last := ""
 	for i := range m.keys {
 		b := &m.keys[i]
-		if b.group != last {
-			out = append(out, helpLine{group: b.group})
-			last = b.group
-		}
-		out = append(out, helpLine{b: b})
-	}
-	return out
-}
-
-// drawHelp draws the help over the screen, in two columns where there is room.
-func (m *Model) drawHelp(c canvas) {
-	lines := m.helpLines()
-	cols := 1
-	if c.rect.w >= 110 {
-		cols = 2
-	}
-	rows := (len(lines) + cols - 1) / cols
-	w := min(c.rect.w-2, cols*59)
-	h := min(c.rect.h, rows+2)
-	box := c.sub(rect{(c.rect.w - w) / 2, (c.rect.h - h) / 2, w, h})
-	box.blank()
-	right := []seg{{muted, "esc closes"}}
-	room := h - 2
-	if room < rows {
-		right = []seg{{inkWarn, "↑↓ more"}, {muted, " · esc closes"}}
-	}
-	in := box.frame(doubleBorder(), bold, title{left: []seg{{bold, "Keys"}}, right: right})
-	m.helpTop = max(0, min(m.helpTop, rows-room))
-	colw := in.rect.w / cols
-	for i, line := range lines {
-		col, y := i/rows, i%rows-m.helpTop
-		if y < 0 || y >= room {
+		if b.belongs(m.view.focus) && len(b.here) > 0 {
 			continue
 		}
-		m.drawHelpLine(in.sub(rect{col * colw, y, colw, 1}), line)
-	}
-}
-
-// drawHelpLine draws one row of the help; what is not legal now is muted.
-func (m *Model) drawHelpLine(c canvas, line helpLine) {
-	if line.b == nil {
-		c.put(1, 0, bold, line.group)
-		return
-	}
-	st := plain
-	if !line.b.legal(m) {
-		st = muted
-	}
-	c.put(2, 0, st|bold, line.b.show)
-	c.fit(14, 0, c.rect.w-14, st, line.b.help)
-}
-
-// details is a box with more about one line.
-type details struct {
-	head  string
-	lines []string
-	top   int
-}
-
-// draw draws the box.
-func (d *details) draw(c canvas) {
-	w := min(c.rect.w-2, 92)
-	var lines []string
-	for _, l := range d.lines {
-		lines = append(lines, wrap(l, w-4)...)
-	}
-	h := min(c.rect.h, len(lines)+2)
-	box := c.sub(rect{(c.rect.w - w) / 2, (c.rect.h - h) / 2, w, h})
-	box.blank()
-	in := box.frame(doubleBorder(), bold, title{left: []seg{{bold, d.head}}, right: []seg{{muted, "esc closes"}}})
-	d.top = max(0, min(d.top, len(lines)-in.rect.h))
-	for y := range min(in.rect.h, len(lines)) {
-		in.put(1, y, plain, lines[d.top+y])
-	}
-}
-
-// finder is the prompt of a search.
-type finder struct {
-	text   string
-	before string // what was searched for before
-}
-
-// draw draws the prompt into the footer.
-func (f *finder) draw(c canvas, m *Model) {
-	x := c.put(1, 0, bold, "/")
-	x = c.put(x, 0, plain, f.text)
-	m.place(c.rect.x+x, c.rect.y)
-	hint := "enter finds · esc leaves"
-	if m.logs.query != "" {
-		hint = count(uint64(m.logs.matches)) + " " + plural(m.logs.matches, "match", "matches") + " · " + hint //nolint:gosec // a count
-	}
-	if x+2+width(hint) < c.rect.w {
-		c.right(c.rect.w-1, 0, muted, hint)
-	}
-}
-
-// key handles a key press in the prompt. It reports whether the prompt stays.
-func (f *finder) key(name, text string, logs *logPanel) bool {
-	switch name {
-	case "esc":
-		logs.find(f.before)
-		return false
-	case "enter":
-		logs.find(f.text)
-		return false
-	case "backspace":
-		if r := []rune(f.text); len(r) > 0 {
-			f.text = string(r[:len(r)-1])
+		if b.group != last {
+			head(b.group)
+			last = b.group
 		}
-	case "ctrl+u":
-		f.text = ""
-	default:
-		if text != "" && len(f.text) < 64 {
-			f.text += clean(strings.TrimRight(text, "\r\n"))
-		}
+		add(b)
 	}
-	logs.find(f.text)
-	return true
+	return m.open(q)
+}
+
+// panelName is what a panel is called.
+func panelName(id panelID) string {
+	return [panelCount]string{"", "blue", "green", "error rate", "latency", "containers", "alerts & events", "log", "error-rate window"}[id]
 }

@@ -15,6 +15,7 @@ const (
 	panelContainers
 	panelEvents
 	panelLogs
+	panelWindow
 	panelCount
 )
 
@@ -25,7 +26,7 @@ func (p panelID) pool() bluegreen.Pool {
 		return bluegreen.Blue
 	case panelGreen:
 		return bluegreen.Green
-	case noPanel, panelErrors, panelLatency, panelContainers, panelEvents, panelLogs, panelCount:
+	case noPanel, panelErrors, panelLatency, panelContainers, panelEvents, panelLogs, panelWindow, panelCount:
 	}
 	return bluegreen.NoPool
 }
@@ -65,6 +66,8 @@ type view struct {
 	zoom  panelID // noPanel: all
 	tab   panelID // the one of panels 5 to 7 that the compact layout shows
 	plot  panelID // the one of panels 3 and 4 that the compact layout shows
+
+	window window // how far back the plots look
 }
 
 // arrange computes all rectangles of a w by h screen.

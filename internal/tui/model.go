@@ -13,6 +13,8 @@ import (
 // How often the screen looks at the world.
 const (
 	tickEvery      = 100 * time.Millisecond
+	tickIdle       = 300 * time.Millisecond
+	stayAwake      = 2 * time.Second // after the last news
 	observeEvery   = time.Second
 	observeTimeout = 10 * time.Second
 	maxBackoff     = 5 * time.Second
@@ -32,7 +34,10 @@ type Model struct {
 	view   view
 	now    time.Time
 	frame  string
+	grid   *grid // the last frame
 	dirty  bool
+	drawn  int64     // the second of the last frame
+	awake  time.Time // until when the screen asks often
 	cursor *tea.Cursor
 
 	dep       *bluegreen.Deployment
@@ -52,19 +57,25 @@ type Model struct {
 	pausedRow int
 
 	panels     [panelCount]panel
-	latency    *latencyPlot
+	hist       *history
 	containers *containerPanel
 	events     *eventPanel
 	logs       *logPanel
 	marks      []mark
 
-	help    bool
-	helpTop int
 	dialog  *dialog
 	details *details
+	menu    *menu
 	finder  *finder
+	tail    *tailView
 	act     *act
+	baking  []*act // acts that only watch a release any more
+	seen    string // the rollback whose banner was put away
+	mouse   bool
+	hint    bool // show how to begin
+	zones   []zone
 	toast   *toast
+	savedTo string // where the screen was saved to last
 }
 
 // The messages.
@@ -79,6 +90,10 @@ type (
 		act *act
 		p   bluegreen.Progress
 	}
+	savedMsg struct {
+		path string
+		err  error
+	}
 	doneMsg struct {
 		act     *act
 		outcome bluegreen.Outcome
@@ -90,14 +105,29 @@ type (
 func New(ctx context.Context, deps Deps, opts Options) *Model {
 	m := &Model{
 		ctx: ctx, deps: deps, opts: opts, keys: bindings(), dark: true, dirty: true, now: deps.Now(),
-		view:    view{focus: panelLogs, tab: panelLogs, plot: panelErrors},
-		latency: &latencyPlot{}, containers: &containerPanel{}, events: &eventPanel{}, logs: newLogPanel(),
+		view: view{focus: panelLogs, tab: panelLogs, plot: panelErrors, window: window5m},
+		hist: newHistory(), containers: &containerPanel{}, events: newEventPanel(), logs: newLogPanel(),
 	}
 	m.panels = [panelCount]panel{
 		panelBlue: poolPanel{bluegreen.Blue}, panelGreen: poolPanel{bluegreen.Green},
-		panelErrors: errorPlot{}, panelLatency: m.latency,
-		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs,
+		panelErrors: &plotPanel{panelErrors, metricErrors}, panelLatency: &plotPanel{panelLatency, metricP95},
+		panelContainers: m.containers, panelEvents: m.events, panelLogs: m.logs, panelWindow: windowPanel{},
 	}
+	for w, name := range []string{"1m", "5m", "15m", "1h"} {
+		if opts.Window == name {
+			m.view.window = window(w)
+		}
+	}
+	keys, err := rebind(m.keys, opts.Keys)
+	if err != nil {
+		opts.Warnings = append(opts.Warnings, err.Error()+"; the default keys are used")
+	} else {
+		m.keys = keys
+	}
+	if len(opts.Warnings) > 0 {
+		m.toast = say(m.now, inkWarn, opts.Warnings...)
+	}
+	m.mouse, m.hint = opts.Mouse == MouseOn, opts.FirstRun
 	m.retheme()
 	return m
 }
@@ -109,6 +139,8 @@ func (m *Model) retheme() {
 	case name == ThemeMono:
 	case m.basic:
 		name = theme16
+	case name == ThemeContrast && !m.dark:
+		name = contrastLight
 	case (name == ThemeAuto || name == "") && !m.dark:
 		name = ThemeLight
 	case name == ThemeAuto || name == "":
@@ -119,16 +151,16 @@ func (m *Model) retheme() {
 
 // Init asks for everything at once, so that the first paint does not wait.
 func (m *Model) Init() tea.Cmd {
-	cmds := []tea.Cmd{m.observe(), m.take(), tick()}
-	if m.opts.Theme == ThemeAuto {
+	cmds := []tea.Cmd{m.observe(), m.take(), tick(tickEvery)}
+	if m.opts.Theme == ThemeAuto || m.opts.Theme == ThemeContrast {
 		cmds = append(cmds, tea.RequestBackgroundColor)
 	}
 	return tea.Batch(cmds...)
 }
 
 // tick wakes the screen.
-func tick() tea.Cmd {
-	return tea.Tick(tickEvery, func(time.Time) tea.Msg { return tickMsg{} })
+func tick(wait time.Duration) tea.Cmd {
+	return tea.Tick(wait, func(time.Time) tea.Msg { return tickMsg{} })
 }
 
 // observe looks at the deployment outside Update, at most once at a time.
@@ -157,10 +189,33 @@ func (m *Model) take() tea.Cmd {
 	return func() tea.Msg { return feedMsg{feed.Take()} }
 }
 
+// Show lets the screen take a deployment and a snapshot of the log, as if its own
+// commands had brought them: for pictures of a screen that does not run.
+func (m *Model) Show(seen bluegreen.Deployment, snapshot FeedSnapshot) {
+	m.Update(observedMsg{seen, nil})
+	m.Update(feedMsg{snapshot})
+}
+
 // Update takes one message. It never does I/O and never blocks.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.deps.Now()
-	m.dirty = true
+	switch msg := msg.(type) {
+	case tickMsg:
+		return m, m.onTick()
+	case feedMsg:
+		m.taking = false
+		m.onFeed(&msg.snapshot)
+		return m, nil
+	}
+	m.dirty, m.awake = true, m.now.Add(stayAwake)
+	if cmd := m.onInput(msg); cmd != nil {
+		return m, cmd
+	}
+	return m, m.onWorld(msg)
+}
+
+// onInput takes what the terminal and the operator say.
+func (m *Model) onInput(msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		m.w, m.h = msg.Width, msg.Height
@@ -170,36 +225,59 @@ func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.BackgroundColorMsg:
 		m.dark = msg.IsDark()
 		m.retheme()
-	case tickMsg:
-		return m, m.onTick()
-	case feedMsg:
-		m.taking = false
-		m.onFeed(&msg.snapshot)
-	case observedMsg:
-		return m, m.onObserved(&msg)
-	case progressMsg:
-		if msg.act == m.act {
-			m.act.report(msg.p, m.now)
-		}
-		return m, await(msg.act)
-	case doneMsg:
-		return m, m.onDone(&msg)
+	case tea.MouseWheelMsg:
+		m.onWheel(msg.Mouse())
+	case tea.MouseClickMsg:
+		return m.onClick(msg.Mouse())
 	case tea.PasteMsg:
-		m.onText("", msg.Content)
+		return m.onText("", msg.Content)
 	case tea.KeyPressMsg:
-		return m, m.onKey(msg.String(), msg.Text)
+		return m.onKey(msg.String(), msg.Text)
 	}
-	return m, nil
+	return nil
 }
 
-// onTick asks for what is due.
+// onWorld takes what the commands bring back.
+func (m *Model) onWorld(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case observedMsg:
+		return m.onObserved(&msg)
+	case progressMsg:
+		msg.act.report(msg.p, m.now)
+		if msg.act == m.act && m.act.watches() {
+			m.detach()
+		}
+		return await(msg.act)
+	case doneMsg:
+		return m.onDone(&msg)
+	case saidMsg:
+		m.onSaid(msg)
+	case savedMsg:
+		m.onSaved(msg)
+	case tailOpenMsg:
+		return m.onTailOpen(msg)
+	case tailMsg:
+		msg.view.take(&msg.snap)
+	}
+	return nil
+}
+
+// onTick asks for what is due. A screen on which nothing happens is drawn once a
+// second, for its clock, and asks less often.
 func (m *Model) onTick() tea.Cmd {
-	cmds := []tea.Cmd{tick(), m.take()}
+	wait := tickEvery
+	if m.act == nil && m.tail == nil && m.now.After(m.awake) {
+		wait = tickIdle
+	}
+	if m.act != nil || m.now.Unix() != m.drawn {
+		m.dirty = true
+	}
+	cmds := []tea.Cmd{tick(wait), m.take(), m.takeTail()}
 	if !m.observing && !m.now.Before(m.retryAt) {
 		cmds = append(cmds, m.observe())
 	}
 	if m.toast != nil && m.now.After(m.toast.until) {
-		m.toast = nil
+		m.toast, m.dirty = nil, true
 	}
 	return tea.Batch(cmds...)
 }
@@ -228,14 +306,20 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 // onFeed takes a snapshot. While paused it goes on collecting rows and events.
 func (m *Model) onFeed(s *FeedSnapshot) {
 	s.localize(m.now.Location())
+	if s.news(m.latest) {
+		m.dirty, m.awake = true, m.now.Add(stayAwake)
+	}
 	m.latest = s
+	m.hist.merge(s)
 	if !m.paused {
 		m.feed = s
 	}
 	m.logs.append(s.Rows)
 	m.logs.dropped += s.DroppedRows
 	for _, ev := range s.Events {
-		m.events.add(ev)
+		if !m.events.add(ev) {
+			continue
+		}
 		glyph, st := eventMark(&ev)
 		m.marks = append(m.marks, mark{ev.Time, glyph, st})
 	}
@@ -252,10 +336,13 @@ func (m *Model) onFeed(s *FeedSnapshot) {
 func (m *Model) View() tea.View {
 	if m.dirty {
 		m.draw()
-		m.dirty = false
+		m.dirty, m.drawn = false, m.now.Unix()
 	}
 	v := tea.NewView(m.frame)
 	v.AltScreen = true
+	if m.mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
 	v.Cursor = m.cursor
 	v.WindowTitle = "bgctl"
 	if m.opts.Project != "" {

@@ -1,20 +1,16 @@
 package tui
 
 import (
-	"fmt"
-	"strconv"
-
 	tea "charm.land/bubbletea/v2"
 
 	"bgctl/internal/bluegreen"
-	"bgctl/internal/logstream"
 )
 
 // focus gives a panel the focus and shows it where the layout shares places.
 func (m *Model) focus(id panelID) {
 	m.view.focus = id
 	switch {
-	case id >= panelContainers:
+	case id >= panelContainers && id <= panelLogs:
 		m.view.tab = id
 	case id == panelErrors || id == panelLatency:
 		m.view.plot = id
@@ -47,16 +43,28 @@ func (m *Model) back() tea.Cmd {
 		m.act.hidden = true
 	case m.toast != nil:
 		m.toast = nil
+	case m.rolledBack() != nil:
+		m.seen = m.rolledBack().ID
 	case m.view.zoom != noPanel:
 		m.view.zoom = noPanel
 	case m.logs.query != "":
 		m.logs.find("")
+	case m.logs.filter != "":
+		m.logs.sift("")
 	case m.logs.pool != bluegreen.NoPool:
 		m.logs.pool = bluegreen.NoPool
 	case m.paused:
 		return m.togglePause()
 	case !m.logs.follow:
 		m.logs.follow = true
+	}
+	return nil
+}
+
+// rolledBack is the rollback that nobody has seen yet.
+func (m *Model) rolledBack() *Phase {
+	if p := m.phase(); p != nil && p.Kind == PhaseRolledBack {
+		return p
 	}
 	return nil
 }
@@ -75,7 +83,7 @@ func (m *Model) move(n int) {
 		m.containers.move(m.scene(&l).rows(), n)
 	case panelEvents:
 		m.events.move(n)
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		m.logs.move(n)
 	}
 }
@@ -87,7 +95,7 @@ func (m *Model) goHome() tea.Cmd {
 		m.move(-maxRows)
 	case panelEvents:
 		m.events.move(maxEntries)
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		m.logs.home()
 	}
 	return nil
@@ -100,7 +108,7 @@ func (m *Model) goEnd() tea.Cmd {
 		m.move(maxRows)
 	case panelEvents:
 		m.events.selected = 0
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
+	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, panelWindow, noPanel, panelCount:
 		if m.paused {
 			m.togglePause()
 		}
@@ -126,39 +134,24 @@ func (m *Model) nextPool() tea.Cmd {
 	return nil
 }
 
-// nextPlot shows the next metric: in the smaller layouts the error rate is one of them.
+// nextPlot shows the next metric in the focused plot, else in the one that changes.
 func (m *Model) nextPlot() tea.Cmd {
-	l := m.layout()
-	switch {
-	case l.kind == layoutFull && l.zoomed == noPanel:
-		m.latency.metric = (m.latency.metric + 1) % metricCount
-	case m.view.plot == panelErrors:
-		m.showPlot(panelLatency)
-		m.latency.metric = 0
-	case m.latency.metric == metricCount-1:
-		m.showPlot(panelErrors)
-		m.latency.metric = 0
-	default:
-		m.latency.metric++
+	id := panelLatency
+	switch l := m.layout(); {
+	case m.view.focus == panelErrors || m.view.focus == panelLatency:
+		id = m.view.focus
+	case l.kind != layoutFull:
+		id = m.view.plot
+	}
+	if p, ok := m.panels[id].(*plotPanel); ok {
+		p.metric = (p.metric + 1) % metricCount
 	}
 	return nil
 }
 
-// showPlot shows one of the plots where they share a place.
-func (m *Model) showPlot(id panelID) {
-	if m.view.focus == m.view.plot {
-		m.view.focus = id
-	}
-	if m.view.zoom == m.view.plot {
-		m.view.zoom = id
-	}
-	m.view.plot = id
-}
-
-// startFind opens the search prompt.
-func (m *Model) startFind() tea.Cmd {
-	m.focus(panelLogs)
-	m.finder = &finder{before: m.logs.query}
+// zoomTime makes the plots look n windows further back.
+func (m *Model) zoomTime(n int) tea.Cmd {
+	m.view.window = max(0, min(windowCount-1, m.view.window+window(n)))
 	return nil
 }
 
@@ -166,10 +159,10 @@ func (m *Model) startFind() tea.Cmd {
 func (m *Model) finding() bool { return m.logs.query != "" }
 
 // nextMatch, previousMatch, nextError and previousError move the log's cursor.
-func (m *Model) nextMatch() tea.Cmd     { return m.seek(1, "match", m.logs.matchesQuery) }
-func (m *Model) previousMatch() tea.Cmd { return m.seek(-1, "match", m.logs.matchesQuery) }
-func (m *Model) nextError() tea.Cmd     { return m.seek(1, "error", failed) }
-func (m *Model) previousError() tea.Cmd { return m.seek(-1, "error", failed) }
+func (m *Model) nextMatch() tea.Cmd     { return m.seek(1, "match", matched) }
+func (m *Model) previousMatch() tea.Cmd { return m.seek(-1, "match", matched) }
+func (m *Model) nextError() tea.Cmd     { return m.seek(1, "error", failing) }
+func (m *Model) previousError() tea.Cmd { return m.seek(-1, "error", failing) }
 
 // refetch looks at the deployment now.
 func (m *Model) refetch() tea.Cmd {
@@ -179,78 +172,34 @@ func (m *Model) refetch() tea.Cmd {
 
 // openDetails opens the details of the selected line.
 func (m *Model) openDetails() tea.Cmd {
+	if p := m.rolledBack(); p != nil {
+		m.details = &details{head: "Rolled back", lines: phaseDetails(p)}
+		return nil
+	}
 	switch m.view.focus {
 	case panelEvents:
 		if i := m.events.current(); i >= 0 {
-			m.details = &details{head: "Event", lines: m.events.entries[i].details()}
+			m.details = &details{head: "Event", lines: m.events.details(i)}
 		}
 	case panelLogs:
-		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
-			m.details = &details{head: "Request", lines: requestDetails(m.logs.at(n))}
+		if n, r := m.logs.selected(); r != nil {
+			m.details = &details{head: "Request", lines: requestDetails(&r.Record)}
 			m.logs.hold(n)
 		}
 	case panelContainers:
 		l := m.layout()
 		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
-			m.details = &details{head: "Container", lines: containerDetails(r.Container)}
+			m.details = &details{head: "Container", lines: containerDetails(m.scene(&l), r)}
 		}
-	case panelErrors, panelLatency, panelBlue, panelGreen:
+	case panelErrors, panelLatency, panelBlue, panelGreen, panelWindow:
 		return m.toggleZoom()
 	case noPanel, panelCount:
 	}
 	return nil
 }
 
-// containerDetails are the lines of a container's details box.
-func containerDetails(c *bluegreen.Container) []string {
-	lines := []string{
-		clean(c.Name),
-		pad("id", 10) + clip(clean(c.ID), 14),
-		pad("service", 10) + clean(c.Service),
-		pad("image", 10) + clean(c.Image),
-		pad("release", 10) + clean(c.Release),
-		pad("state", 10) + clean(c.State),
-		pad("health", 10) + clean(c.Health),
-		pad("started", 10) + c.StartedAt.Format("2006-01-02 15:04:05"),
-		pad("restarts", 10) + strconv.Itoa(c.Restarts),
-	}
-	if c.HealthLog != "" {
-		lines = append(lines, pad("probe", 10)+clean(c.HealthLog))
-	}
-	for _, addr := range c.Addrs {
-		lines = append(lines, pad("address", 10)+clean(addr))
-	}
-	return lines
-}
-
-// yank copies the selected line.
-func (m *Model) yank() tea.Cmd {
-	text := ""
-	switch m.view.focus {
-	case panelEvents:
-		if i := m.events.current(); i >= 0 {
-			text = m.events.entries[i].text
-		}
-	case panelContainers:
-		l := m.layout()
-		if r, i := m.containers.current(m.scene(&l).rows()); i >= 0 {
-			text = clean(r.Name)
-		}
-	case panelLogs, panelBlue, panelGreen, panelErrors, panelLatency, noPanel, panelCount:
-		if n := m.logs.place(); n >= 0 && m.logs.total > 0 {
-			r := m.logs.at(n)
-			text = clean(r.Time.Format("2006-01-02T15:04:05.000Z07:00") + " " + rowText(r))
-		}
-	}
-	if text == "" {
-		return nil
-	}
-	m.toast = say(m.now, plain, fmt.Sprintf("copied %d bytes", len(text)))
-	return tea.SetClipboard(text)
-}
-
 // seek moves the log's cursor to the next row in direction dir that want accepts.
-func (m *Model) seek(dir int, what string, want func(*logstream.Record) bool) tea.Cmd {
+func (m *Model) seek(dir int, what string, want func(*logRow) bool) tea.Cmd {
 	m.focus(panelLogs)
 	if !m.logs.jump(dir, want) {
 		side := "newer"
@@ -258,6 +207,28 @@ func (m *Model) seek(dir int, what string, want func(*logstream.Record) bool) te
 			side = "older"
 		}
 		m.toast = say(m.now, plain, "no "+side+" "+what)
+	}
+	return nil
+}
+
+// nextStamp changes how the log writes times.
+func (m *Model) nextStamp() tea.Cmd {
+	m.logs.stamp = (m.logs.stamp + 1) % stampCount
+	return nil
+}
+
+// toggleBookmark marks the selected row of the log.
+func (m *Model) toggleBookmark() tea.Cmd {
+	m.focus(panelLogs)
+	m.logs.bookmark()
+	return nil
+}
+
+// nextBookmark goes to the next bookmark.
+func (m *Model) nextBookmark() tea.Cmd {
+	m.focus(panelLogs)
+	if !m.logs.nextBookmark() {
+		m.toast = say(m.now, plain, "no bookmark; B sets one")
 	}
 	return nil
 }

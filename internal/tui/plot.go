@@ -12,31 +12,24 @@ type plot struct {
 	limit  float64   // 0: none
 	unit   string
 	graph  Graph
-	base   style // the colour of what is below the limit
+	base   style   // the colour of what is below the limit
+	inks   []style // the colour of each column, in the place of base; may be nil
 }
 
 // labelWidth is the room for the numbers of the y axis.
 const labelWidth = 5
 
+// limitRow is the row of the threshold from the bottom, -1 for none.
+func (p *plot) limitRow() int {
+	if p.limit <= 0 {
+		return -1
+	}
+	return int(p.limit/p.step + 1e-9)
+}
+
 // draw draws the plot's rows, the y axis at their left.
 func (p *plot) draw(c canvas) {
-	rows := c.rect.h
-	limitRow := -1
-	if p.limit > 0 {
-		limitRow = int(p.limit/p.step + 1e-9)
-	}
-	for r := range rows {
-		y, axis, st := rows-1-r, "┤", muted
-		if r == limitRow {
-			axis = "┼"
-		}
-		c.right(labelWidth, y, st, p.label(float64(r)*p.step))
-		c.set(labelWidth, y, 1, st, axis)
-	}
-	area := c.sub(rect{labelWidth + 1, 0, c.rect.w - labelWidth - 1, rows})
-	if limitRow >= 0 && limitRow < rows {
-		area.fill(rows-1-limitRow, inkWarn, "┄")
-	}
+	area := p.frame(c)
 	if p.graph == GraphBraille {
 		p.braille(area)
 		return
@@ -44,18 +37,46 @@ func (p *plot) draw(c canvas) {
 	p.blocks(area)
 }
 
+// frame draws the y axis and the threshold and returns what is right of them.
+func (p *plot) frame(c canvas) canvas {
+	rows, limit := c.rect.h, p.limitRow()
+	for r := range rows {
+		axis := "┤"
+		if r == limit {
+			axis = "┼"
+		}
+		if every := (rows + 7) / 8; r%every == 0 || r == limit {
+			c.right(labelWidth, rows-1-r, muted, p.label(float64(r)*p.step))
+		}
+		c.set(labelWidth, rows-1-r, 1, muted, axis)
+	}
+	area := c.sub(rect{labelWidth + 1, 0, c.rect.w - labelWidth - 1, rows})
+	if limit >= 0 && limit < rows {
+		area.fill(rows-1-limit, inkWarn, "┄")
+	}
+	return area
+}
+
 // label is a number of the y axis, short enough for it.
 func (p *plot) label(v float64) string {
-	if p.unit == "ms" && v >= 1000 {
+	switch {
+	case p.unit == "ms" && v >= 1000:
 		return number(v/1000) + "s"
+	case p.unit == "%" && v >= 10:
+		return number(math.Round(v)) + p.unit
+	case p.unit == "" && v >= 10_000:
+		return number(v/1000) + "k"
 	}
 	return number(v) + p.unit
 }
 
-// ink is the colour of a column.
-func (p *plot) ink(v float64) style {
-	if p.limit > 0 && v >= p.limit {
+// ink is the colour of a column's value.
+func (p *plot) ink(i int, v float64) style {
+	switch {
+	case p.limit > 0 && v > p.limit:
 		return inkCrit
+	case i < len(p.inks):
+		return p.inks[i]
 	}
 	return p.base
 }
@@ -75,7 +96,7 @@ func (p *plot) blocks(c canvas) {
 		x := c.rect.w - len(p.values) + i
 		u := p.units(v, rows, 8)
 		for r := 0; r*8 < u; r++ {
-			c.set(x, rows-1-r, 1, p.ink(v), level(min(8, u-r*8)))
+			c.set(x, rows-1-r, 1, p.ink(i, v), p.graph.level(min(8, u-r*8)))
 		}
 	}
 }
@@ -93,7 +114,7 @@ func (p *plot) braille(c canvas) {
 				}
 				v := p.values[i+side]
 				bits |= dots(p.units(v, rows, 4)-r*4, side)
-				st = max(st, p.ink(v))
+				st = max(st, p.ink(i+side, v))
 			}
 			if bits != 0 {
 				c.set(x, rows-1-r, 1, st, string(0x2800+bits))
@@ -116,6 +137,50 @@ func dots(n, side int) rune {
 	return bits
 }
 
+// shades are the fills of a plot of several values: told apart without colour.
+func shades() [4]string { return [4]string{"░", "▒", "▓", "█"} }
+
+// bands draws three percentiles in one column: full up to the lowest, then lighter.
+func (p *plot) bands(c canvas, percentiles [3][]float64) {
+	area := p.frame(c)
+	rows, fills := area.rect.h, shades()
+	for k := 2; k >= 0; k-- {
+		for i, v := range percentiles[k] {
+			if isGap(v) {
+				continue
+			}
+			x := area.rect.w - len(percentiles[k]) + i
+			for r := range p.units(v, rows, 1) {
+				area.set(x, rows-1-r, 1, p.ink(i, v), fills[3-k])
+			}
+		}
+	}
+}
+
+// stack draws shares of one whole, the mildest at the bottom. A share that exists
+// fills a cell, however small it is: five errors among ten thousand must be seen.
+func (p *plot) stack(c canvas, shares [][4]float64) {
+	area := p.frame(c)
+	rows, fills := area.rect.h, shades()
+	inks := [4]style{muted, plain, inkWarn, inkCrit | bold}
+	for i, share := range shares {
+		x, y := area.rect.w-len(shares)+i, 0
+		for k := 3; k >= 0; k-- {
+			if share[k] <= 0 {
+				continue
+			}
+			n := max(1, int(math.Round(share[k]*float64(rows))))
+			if k == 0 {
+				n = rows
+			}
+			for ; n > 0 && y < rows; n-- {
+				area.set(x, y, 1, inks[k], fills[k])
+				y++
+			}
+		}
+	}
+}
+
 // timeline maps columns to time: aligned to whole columns, so that a plot moves
 // by columns and does not shimmer.
 type timeline struct {
@@ -130,6 +195,9 @@ func newTimeline(end time.Time, cols, span int) timeline {
 	return timeline{end: end, per: max(1, (span+cols-1)/cols), cols: cols}
 }
 
+// reach is how many seconds all columns cover.
+func (t timeline) reach() int { return min(historySeconds, t.per*t.cols) }
+
 // column is the column of a moment; it may lie outside.
 func (t timeline) column(at time.Time) int {
 	per := int64(t.per)
@@ -142,23 +210,36 @@ func (t timeline) buckets(points []Point, join func([]Point) float64) []float64 
 	for i := range out {
 		out[i] = gap()
 	}
-	if len(points) == 0 {
-		return out
-	}
-	first := t.end.Add(-time.Duration(len(points)-1) * time.Second)
-	from := 0
-	for from < len(points) {
-		col := t.column(first.Add(time.Duration(from) * time.Second))
-		to := from + 1
-		for to < len(points) && t.column(first.Add(time.Duration(to)*time.Second)) == col {
-			to++
-		}
-		if col >= 0 && col < t.cols {
-			out[col] = join(points[from:to])
+	t.each(points, func(col int, points []Point) { out[col] = join(points) })
+	return out
+}
+
+// each calls visit with the points of every column, in order.
+func (t timeline) each(points []Point, visit func(col int, points []Point)) {
+	per := int64(t.per)
+	first := t.end.Unix() - int64(len(points)) + 1
+	for from := 0; from < len(points); {
+		at := first + int64(from)
+		to := min(len(points), from+int(per-at%per))
+		if col := t.cols - 1 - int(t.end.Unix()/per-at/per); col >= 0 && col < t.cols {
+			visit(col, points[from:to])
 		}
 		from = to
 	}
-	return out
+}
+
+// marksOn draws marks on an axis, the gravest last.
+func (t timeline) marksOn(area canvas, marks []mark) {
+	for _, ink := range []style{plain, inkWarn, inkCrit} {
+		for _, m := range marks {
+			if grave := m.style & inkMask; grave != ink && (ink != plain || grave == inkWarn || grave == inkCrit) {
+				continue
+			}
+			if x := t.column(m.at); x >= 0 && x < t.cols {
+				area.set(x, 0, 1, m.style, m.glyph)
+			}
+		}
+	}
 }
 
 // axis draws the time axis with its marks, and the labels below it.
@@ -166,23 +247,29 @@ func (t timeline) axis(c canvas, marks []mark) {
 	c.set(labelWidth, 0, 1, muted, "└")
 	area := c.sub(rect{labelWidth + 1, 0, c.rect.w - labelWidth - 1, c.rect.h})
 	area.fill(0, muted, "─")
-	for _, m := range marks {
-		if x := t.column(m.at); x >= 0 && x < t.cols {
-			area.set(x, 0, 1, m.style, m.glyph)
-		}
-	}
-	minutes := 1
-	for minutes*60/t.per < 8 {
-		minutes++
-	}
-	every := time.Duration(minutes) * time.Minute
+	t.marksOn(area, marks)
+	every, layout := t.ticks()
 	for at := t.end.Truncate(every); ; at = at.Add(-every) {
 		x := t.column(at)
 		if x < 0 {
 			return
 		}
-		if x+5 <= t.cols {
-			area.put(x, 1, muted, at.Format("15:04"))
+		if x+len(layout) <= t.cols {
+			area.put(x, 1, muted, at.Format(layout))
 		}
 	}
+}
+
+// ticks is the distance of the labels of the time axis and how they are written.
+func (t timeline) ticks() (time.Duration, string) {
+	for _, every := range []int{15, 30, 60, 120, 300, 600, 900, 1800} {
+		layout := "15:04"
+		if every < 60 {
+			layout = "15:04:05"
+		}
+		if every/t.per >= len(layout)+3 {
+			return time.Duration(every) * time.Second, layout
+		}
+	}
+	return time.Hour, "15:04"
 }

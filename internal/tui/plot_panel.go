@@ -4,147 +4,237 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
-	"bgctl/internal/alert"
+	"bgctl/internal/bluegreen"
 )
 
-// span is how far back the plots look, in seconds.
-const span = 300
-
-// metric is what the second plot shows.
-type metric int
-
-// The metrics.
-const (
-	metricP95 metric = iota
-	metricP99
-	metricP50
-	metricRate
-	metricCount
-)
-
-// name is the metric in the panel's title.
-func (m metric) name() string {
-	return [metricCount]string{"Latency p95", "Latency p99", "Latency p50", "Requests/s"}[m]
+// plotPanel shows one metric over the window of time.
+type plotPanel struct {
+	id     panelID
+	metric metric
 }
 
-// read returns the metric of one point and whether it has one.
-func (m metric) read(p *Point) float64 {
-	switch m {
-	case metricP95:
-		return p.P95
-	case metricP99:
-		return p.P99
-	case metricP50:
-		return p.P50
-	case metricRate, metricCount:
-	}
-	return p.Requests
-}
-
-// unit is the unit of the metric's axis.
-func (m metric) unit() string {
-	if m == metricRate {
-		return "/s"
-	}
-	return "ms"
-}
-
-// errorPlot shows the error rate that clients see, with its threshold.
-type errorPlot struct{}
-
-// title is the current rate and the threshold.
-func (errorPlot) title(s *scene) title {
-	t := title{left: []seg{{muted, "3 "}, {plain, "Error rate"}, {muted, " 5 min"}}, old: s.logDown() != nil}
+// title is the metric, its current value and its threshold.
+func (p *plotPanel) title(s *scene) title {
+	t := title{left: []seg{{muted, strconv.Itoa(int(p.id)) + " "}, {plain, p.metric.name()}, {muted, " " + s.window.name()}}, old: s.logDown() != nil}
 	if s.feed == nil {
 		return t
 	}
-	w := &s.feed.Window
-	ink, now := bold, "  now "+percent(w.Rate)
-	if s.opts.Threshold > 0 && w.N > 0 && w.Rate >= s.opts.Threshold {
-		ink, now = inkCrit|bold, "  ▲ now "+percent(w.Rate)
-	}
-	t.left = append(t.left, seg{ink, now})
-	t.right = []seg{{inkWarn, "┄ " + number(s.opts.Threshold) + "% alert"}, {muted, "  ◇ switch"}}
-	if s.kind != layoutFull {
-		t.right = append(t.right, seg{muted, " · t latency"})
-	}
-	return t
-}
-
-// draw draws the rate of both pools together.
-func (errorPlot) draw(c canvas, s *scene) {
-	if idle(c, s) {
-		return
-	}
-	cols := c.rect.w - labelWidth - 1
-	p := &plot{limit: s.opts.Threshold, unit: "%", graph: s.opts.Graph}
-	t, points := newTimeline(s.feed.End, dotsAcross(p.graph, cols), span), both(s.feed)
-	p.values = t.buckets(points, errorRate)
-	drawPlot(c, s, p, t)
-}
-
-// latencyPlot shows the chosen metric of the pool that serves.
-type latencyPlot struct{ metric metric }
-
-// title is the metric and its current value.
-func (l *latencyPlot) title(s *scene) title {
-	t := title{left: []seg{{muted, "4 "}, {plain, l.metric.name()}}, old: s.logDown() != nil}
-	if s.feed == nil {
-		return t
-	}
-	pool := s.serving()
-	st := &s.feed.Pools[index(pool)]
-	if st.N > 0 || l.metric == metricRate {
-		value := [metricCount]float64{st.P95, st.P99, st.P50, st.Rate}[l.metric]
-		text := millis(value)
-		if l.metric == metricRate {
-			text = number(math.Round(value))
+	t.left = append(t.left, p.now(s)...)
+	if limit := p.limit(s); limit > 0 {
+		unit := " ms alert"
+		if p.metric == metricErrors {
+			unit = "% alert"
 		}
-		t.left = append(t.left, seg{bold, "  now " + text})
+		t.right = append(t.right, seg{inkWarn, "┄ " + number(limit) + unit})
 	}
-	t.left = append(t.left, seg{inkOf(pool), "  " + upper(pool)})
-	t.right = []seg{{muted, "t next metric"}}
+	if s.kind != layoutFull || s.zoomed {
+		t.right = append(t.right, seg{muted, " · t next · [ ] window"})
+	}
 	return t
+}
+
+// limit is the threshold of the metric, 0 for none.
+func (p *plotPanel) limit(s *scene) float64 {
+	switch {
+	case p.metric == metricErrors:
+		return s.opts.Alert.ThresholdPercent
+	case p.metric.latency():
+		return float64(s.opts.Latency) / float64(time.Millisecond)
+	}
+	return 0
+}
+
+// now is the current value of the metric.
+func (p *plotPanel) now(s *scene) []seg {
+	value := func(text string, over bool) seg {
+		if over {
+			return seg{inkCrit | bold, "  ▲ now " + text}
+		}
+		return seg{bold, "  now " + text}
+	}
+	w, pool := &s.feed.Window, s.serving()
+	st := &s.feed.Pools[index(pool)]
+	limit := p.limit(s)
+	switch {
+	case p.metric == metricErrors:
+		if w.N == 0 {
+			return []seg{{muted, "  now –"}}
+		}
+		return []seg{value(percent(w.Rate), limit > 0 && w.Rate > limit), {muted, " n " + count(uint64(w.N))}} //nolint:gosec // a count
+	case p.metric == metricRate, p.metric == metricMix:
+		return []seg{value(number(math.Round(s.feed.Pools[0].Rate+s.feed.Pools[1].Rate))+"/s", false)}
+	case st.N == 0:
+		return []seg{{muted, "  now –"}, {inkOf(pool), "  " + upper(pool)}}
+	}
+	v := map[metric]float64{metricP50: st.P50, metricP95: st.P95, metricP99: st.P99, metricBands: st.P95}[p.metric]
+	return []seg{value(millis(v), limit > 0 && v > limit), {muted, " n " + count(uint64(st.N))}, {inkOf(pool), " " + upper(pool)}} //nolint:gosec // a count
 }
 
 // draw draws the metric.
-func (l *latencyPlot) draw(c canvas, s *scene) {
+func (p *plotPanel) draw(c canvas, s *scene) {
 	if idle(c, s) {
 		return
 	}
-	cols := c.rect.w - labelWidth - 1
-	p := &plot{unit: l.metric.unit(), graph: s.opts.Graph, base: inkOf(s.serving())}
-	t := newTimeline(s.feed.End, dotsAcross(p.graph, cols), span)
-	p.values = t.buckets(s.feed.Pools[index(s.serving())].Series, func(points []Point) float64 {
-		return worst(points, l.metric)
-	})
-	drawPlot(c, s, p, t)
-}
-
-// dotsAcross is how many values fit into cols columns.
-func dotsAcross(g Graph, cols int) int {
-	if g == GraphBraille {
-		return 2 * cols
-	}
-	return cols
-}
-
-// drawPlot scales the plot to the rows it has and draws it with its axis.
-func drawPlot(c canvas, s *scene, p *plot, t timeline) {
 	rows := c.rect.h
-	withAxis := rows >= 6
+	withAxis := rows >= 5
 	if withAxis {
 		rows -= 2
 	}
-	p.step = scale(peak(p.values), p.limit, rows)
-	p.draw(c.sub(rect{0, 0, c.rect.w - 1, rows}))
-	if withAxis {
-		if p.graph == GraphBraille {
-			t.per, t.cols = t.per*2, t.cols/2
-		}
-		t.axis(c.sub(rect{0, rows, c.rect.w - 1, 2}), s.marks)
+	if s.zoomed && rows > 8 {
+		rows--
+		c.fit(1, c.rect.h-1, c.rect.w-2, muted, p.note())
+		c = c.sub(rect{0, 0, c.rect.w, c.rect.h - 1})
 	}
+	body := c.sub(rect{0, 0, c.rect.w - 1, rows})
+	t := s.window.timeline(s.feed.End, c.rect.w-labelWidth-2)
+	switch p.metric {
+	case metricRate:
+		p.rates(body, s, t)
+	case metricMix:
+		p.mix(body, s, t)
+	case metricBands:
+		p.bands(body, s, t)
+	case metricErrors, metricP50, metricP95, metricP99, metricCount:
+		p.single(body, s, t)
+	}
+	if withAxis {
+		t.axis(c.sub(rect{0, c.rect.h - 2, c.rect.w - 1, 2}), s.marks)
+	}
+}
+
+// note says what a column of the plot means.
+func (p *plotPanel) note() string {
+	const marks = " · on the axis: ◇ switch or act, ▲ alert, ✓ resolved, ● bookmark · blank: nobody looked"
+	switch p.metric {
+	case metricErrors:
+		return "answers with 5xx of both pools, as clients saw them" + marks
+	case metricRate:
+		return "answers a second, both pools on one scale" + marks
+	case metricMix:
+		return "share of ░ 2xx ▒ 3xx ▓ 4xx █ 5xx; what exists fills a cell" + marks
+	case metricBands:
+		return "█ p50 ▓ p95 ▒ p99 of the pool that answers most, the worst second of each column" + marks
+	case metricP50, metricP95, metricP99, metricCount:
+	}
+	return "of the pool that answers most, the worst second of each column" + marks
+}
+
+// single draws a metric that has one value a column.
+func (p *plotPanel) single(c canvas, s *scene, t timeline) {
+	chart := &plot{limit: p.limit(s), unit: "ms", graph: s.opts.Graph}
+	wide := t
+	if chart.graph == GraphBraille {
+		wide = s.window.timeline(t.end, 2*t.cols)
+		// The axis below counts in whole cells, of two columns each.
+		wide.per = max(1, t.per/2)
+	}
+	if p.metric == metricErrors {
+		chart.unit = "%"
+		chart.values = s.hist.columns(p.metric, together, wide, func() []float64 {
+			return wide.buckets(s.hist.both(wide.end, wide.reach()), errorRate)
+		})
+	} else {
+		chart.values, chart.inks = p.leads(s, wide, p.metric), p.inks(s, wide)
+	}
+	chart.step = scale(peak(chart.values), chart.limit, c.rect.h)
+	chart.draw(c)
+}
+
+// leads are the columns of the pool that answers most.
+func (p *plotPanel) leads(s *scene, t timeline, m metric) []float64 {
+	return s.hist.columns(m, leading, t, func() []float64 {
+		points, _ := s.hist.lead(t.end, t.reach())
+		return t.buckets(points, worst(m))
+	})
+}
+
+// inks are the colours of those columns: that of the pool each is about.
+func (p *plotPanel) inks(s *scene, t timeline) []style {
+	pools := s.hist.columns(metricRate, leadingInk, t, func() []float64 {
+		points, pools := s.hist.lead(t.end, t.reach())
+		out, i := make([]float64, t.cols), 0
+		t.each(points, func(col int, part []Point) {
+			for k := range part {
+				if pool := pools[i+k]; pool != bluegreen.NoPool {
+					out[col] = float64(pool)
+				}
+			}
+			i += len(part)
+		})
+		return out
+	})
+	inks := make([]style, len(pools))
+	for i, pool := range pools {
+		if pool > 0 {
+			inks[i] = inkOf(bluegreen.Pool(pool))
+		}
+	}
+	return inks
+}
+
+// rates draws both pools above one another on one scale, so that they compare.
+func (p *plotPanel) rates(c canvas, s *scene, t timeline) {
+	values := [2][]float64{}
+	top := 1.0
+	for i := range values {
+		values[i] = s.hist.columns(metricRate, i, t, func() []float64 {
+			return t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		})
+		top = max(top, peak(values[i]))
+	}
+	half := c.rect.h / 2
+	for i, pool := range bluegreen.Pools() {
+		rows := half
+		if i == 0 {
+			rows = c.rect.h - half
+		}
+		if rows == 0 {
+			continue
+		}
+		chart := &plot{graph: s.opts.Graph.cells(), base: inkOf(pool), values: values[i]}
+		chart.step = nice(top / float64(max(1, half)))
+		part := c.sub(rect{0, i * (c.rect.h - half), c.rect.w, rows})
+		chart.draw(part)
+		part.put(labelWidth+2, 0, inkOf(pool)|bold, upper(pool))
+	}
+}
+
+// mix draws the shares of the status classes.
+func (p *plotPanel) mix(c canvas, s *scene, t timeline) {
+	chart := &plot{unit: "%", step: 100 / float64(c.rect.h)}
+	shares := make([][4]float64, t.cols)
+	t.each(s.hist.both(t.end, t.reach()), func(col int, points []Point) {
+		all := 0.0
+		for i := range points {
+			for k, n := range points[i].Classes {
+				shares[col][k] += n
+				all += n
+			}
+		}
+		for k := range shares[col] {
+			shares[col][k] /= max(1, all)
+		}
+	})
+	chart.stack(c, shares)
+}
+
+// bands draws three percentiles at once.
+func (p *plotPanel) bands(c canvas, s *scene, t timeline) {
+	chart := &plot{limit: p.limit(s), unit: "ms"}
+	chart.inks = p.inks(s, t)
+	percentiles := [3][]float64{p.leads(s, t, metricP50), p.leads(s, t, metricP95), p.leads(s, t, metricP99)}
+	chart.step = scale(peak(percentiles[2]), chart.limit, c.rect.h)
+	chart.bands(c, percentiles)
+}
+
+// cells is the graph for parts whose columns are whole cells.
+func (g Graph) cells() Graph {
+	if g == GraphBraille {
+		return GraphBlock
+	}
+	return g
 }
 
 // scale chooses what one row stands for: the threshold lies on a row's lower bound.
@@ -152,8 +242,9 @@ func scale(top, limit float64, rows int) float64 {
 	if limit <= 0 {
 		return nice(max(top, 1) / float64(rows))
 	}
-	for _, f := range []float64{0.5, 1, 2, 5, 10, 20, 50} {
-		if limit*f*float64(rows) >= top {
+	for _, f := range []float64{0.05, 0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 20, 50} {
+		// The threshold is always seen, and with room above it.
+		if limit*f*float64(rows) >= top && 1/f <= 0.75*float64(rows) {
 			return limit * f
 		}
 	}
@@ -165,150 +256,22 @@ func idle(c canvas, s *scene) bool {
 	switch {
 	case s.feed == nil:
 		c.note(muted, "waiting for the first sample")
+		return true
 	case s.feed.Counts.Lines > 0 && s.feed.Counts.Parsed == 0:
 		c.note(inkWarn, "▲ 0 of "+count(s.feed.Counts.Lines)+" lines understood", "run: bgctl doctor")
-	case quiet(s.feed):
-		hint := "no requests in the last 5 min"
-		if s.opts.URL != "" {
-			c.note(muted, hint, "try: curl "+s.opts.URL)
-			return true
-		}
-		c.note(muted, hint)
-	default:
+		return true
+	}
+	last := s.hist.lastRequest(s.feed.End)
+	if s.feed.End.Sub(last) < time.Duration(s.window.seconds())*time.Second {
 		return false
 	}
+	lines := []string{"no request in " + s.window.name()}
+	if !last.IsZero() {
+		lines[0] += fmt.Sprintf("; the last one at %s (] looks further back)", clock(last))
+	}
+	if s.opts.URL != "" {
+		lines = append(lines, "try: curl "+s.opts.URL)
+	}
+	c.note(muted, lines...)
 	return true
-}
-
-// quiet reports whether neither pool saw a request.
-func quiet(f *FeedSnapshot) bool {
-	for i := range f.Pools {
-		for k := range f.Pools[i].Series {
-			if f.Pools[i].Series[k].Requests > 0 {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// both adds the points of both pools up.
-func both(f *FeedSnapshot) []Point {
-	a, b := f.Pools[0].Series, f.Pools[1].Series
-	if len(a) < len(b) {
-		a, b = b, a
-	}
-	out := make([]Point, len(a))
-	copy(out, a)
-	for i := range b {
-		o := &out[len(a)-len(b)+i]
-		o.Gap = o.Gap && b[i].Gap
-		o.Requests += b[i].Requests
-		o.Errors += b[i].Errors
-	}
-	return out
-}
-
-// errorRate is the error rate of a column.
-func errorRate(points []Point) float64 {
-	n, errs, seen := 0.0, 0.0, false
-	for i := range points {
-		seen = seen || !points[i].Gap
-		n, errs = n+points[i].Requests, errs+points[i].Errors
-	}
-	switch {
-	case !seen:
-		return gap()
-	case n == 0:
-		return 0
-	}
-	return 100 * errs / n
-}
-
-// worst is the highest value of a metric in a column, a gap without a sample.
-func worst(points []Point, m metric) float64 {
-	out := gap()
-	for i := range points {
-		p := &points[i]
-		if p.Gap || m != metricRate && p.Requests == 0 {
-			continue
-		}
-		if v := m.read(p); isGap(out) || v > out {
-			out = v
-		}
-	}
-	return out
-}
-
-// drawStrip draws the error-rate window: one column for a few requests, its
-// height the worst that became of them, and how far the alert is away.
-func drawStrip(c canvas, s *scene) {
-	x := c.put(1, 0, muted, "window ")
-	if s.feed == nil {
-		c.put(x, 0, muted, "waiting for the first sample")
-		return
-	}
-	w := &s.feed.Window
-	text, st := windowText(w, s.opts.Threshold, s.kind)
-	end := c.right(c.rect.w-1, 0, st, text) - 2
-	cols := end - x
-	if cols <= 0 || w.Size <= 0 {
-		return
-	}
-	for i := range min(cols, w.Size) {
-		from, to := i*w.Size/cols, (i+1)*w.Size/cols
-		if w.Size <= cols {
-			from, to = i, i+1
-		}
-		cell, ok := worstCell(s.feed.Cells, from, to)
-		glyph, ink := cellGlyph(cell)
-		if !ok {
-			glyph, ink = "·", muted
-		}
-		c.set(x+i, 0, 1, ink, glyph)
-	}
-}
-
-// worstCell returns the worst of the cells from to to.
-func worstCell(cells []WindowCell, from, to int) (WindowCell, bool) {
-	worst, ok := CellOK, false
-	for i := from; i < min(to, len(cells)); i++ {
-		worst, ok = max(worst, cells[i]), true
-	}
-	return worst, ok
-}
-
-// cellGlyph is how a request looks in the strip.
-func cellGlyph(cell WindowCell) (string, style) {
-	switch cell {
-	case CellOK:
-		return "▁", muted
-	case CellRetried:
-		return "▃", inkWarn
-	case CellOther:
-		return "▅", inkWarn
-	case CellError:
-	}
-	return "█", inkCrit | bold
-}
-
-// windowText says how full the window is and how far the alert is away.
-func windowText(w *alert.Window, limit float64, kind layoutKind) (string, style) {
-	n := strconv.Itoa(w.N) + "/" + strconv.Itoa(w.Size)
-	rate := percent(w.Rate)
-	if kind == layoutMini {
-		return n + " " + rate, plain
-	}
-	text := n + " · " + rate + " of " + number(limit) + "%"
-	switch {
-	case w.N == 0:
-		return n + " · no request yet", muted
-	case w.N < w.MinSamples:
-		return fmt.Sprintf("%s · may fire after %d more requests", text, w.MinSamples-w.N), muted
-	case limit > 0 && w.Rate >= limit:
-		return fmt.Sprintf("▲ %s · %d errors · over the threshold", text, w.Errors), inkCrit | bold
-	case w.ErrorsToFire > 0:
-		return fmt.Sprintf("%s · %d %s · fires after %d more", text, w.Errors, plural(w.Errors, "error", "errors"), w.ErrorsToFire), plain
-	}
-	return text, plain
 }

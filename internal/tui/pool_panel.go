@@ -40,7 +40,7 @@ func (p poolPanel) part(s *scene) seg {
 	if active == p.pool {
 		return seg{plain | bold, "  ▶ ACTIVE"}
 	}
-	if s.serving() == p.pool && p.share(s) > 0 && !s.dep.Pool(active).Ready() {
+	if s.serving() == p.pool && p.share(s) > 0 && (s.failover || !s.dep.Pool(active).Ready()) {
 		return seg{inkWarn | bold, "  ● SERVES as backup"}
 	}
 	return seg{muted, "  ○ standby"}
@@ -69,7 +69,7 @@ func (p poolPanel) draw(c canvas, s *scene) {
 	p.rate(c, s, st)
 	y := 2
 	if c.rect.h > 3 {
-		p.errors(c, st, y)
+		p.errors(c, s, st)
 		y++
 	}
 	p.latency(c, st, y)
@@ -101,7 +101,7 @@ func (p poolPanel) state(c canvas, s *scene) {
 		return
 	}
 	if s.feed != nil {
-		mark, ink := errorMark(&s.feed.Pools[index(p.pool)], s.opts.Threshold)
+		mark, ink := errorMark(&s.feed.Pools[index(p.pool)], s.opts.Alert.ThresholdPercent)
 		c.put(x+2, 0, ink, mark)
 	}
 }
@@ -136,7 +136,7 @@ func errorMark(st *PoolStats, limit float64) (string, style) {
 	switch {
 	case st.N == 0:
 		return "err –", muted
-	case limit > 0 && st.ErrRate >= limit:
+	case limit > 0 && st.ErrRate > limit:
 		return "err ▲ " + percent(st.ErrRate), inkCrit | bold
 	case st.ErrRate > 0:
 		return "err ✓ " + percent(st.ErrRate), plain
@@ -151,45 +151,70 @@ func label(c canvas, y int, name, value string) int {
 	return 11
 }
 
-// rate is the row about requests a second. Both pools share one scale.
+// rate is the row about requests a second. Both pools share one scale, which is as
+// long as the longest column of the window and so does not jump with each request.
 func (p poolPanel) rate(c canvas, s *scene, st *PoolStats) {
-	top := 1.0
-	for i := range s.feed.Pools {
-		top = max(top, peak(series(s.feed.Pools[i].Series, requests)))
-	}
-	top = math.Ceil(top/40) * 40
 	x := label(c, 1, "rps", number(math.Round(st.Rate)))
-	c.graph(x, 1, inkOf(p.pool), gauge{series(st.Series, requests), top, ""})
+	cols := p.cols(c, x)
+	t := s.window.timeline(s.feed.End, cols)
+	g := gauge{top: 10, graph: s.opts.Graph.cells()}
+	for i := range s.feed.Pools {
+		values := s.hist.columns(metricRate, i, t, func() []float64 {
+			return t.buckets(s.hist.span(i, s.feed.End, t.reach()), average(requests))
+		})
+		g.top = max(g.top, peak(values))
+		if i == index(p.pool) {
+			g.values = values
+		}
+	}
+	g.top = nice(g.top)
+	c.gauge(x, 1, inkOf(p.pool), &g)
 }
 
 // errors is the row about failed attempts.
-func (p poolPanel) errors(c canvas, st *PoolStats, y int) {
-	values := series(st.Series, failures)
-	x := label(c, y, "err", percent(st.ErrRate))
-	values = values[max(0, len(values)-c.rect.w):]
-	top := min(100, max(5, nice(peak(values))))
+func (p poolPanel) errors(c canvas, s *scene, st *PoolStats) {
+	x := label(c, 2, "err", percent(st.ErrRate))
+	t := s.window.timeline(s.feed.End, p.cols(c, x))
+	g := gauge{unit: "%", graph: s.opts.Graph.cells()}
+	g.values = s.hist.columns(metricErrors, index(p.pool), t, func() []float64 {
+		return t.buckets(s.hist.span(index(p.pool), s.feed.End, t.reach()), failureRate)
+	})
+	top := peak(g.values)
+	g.top = min(100, max(5, nice(top)))
 	ink := inkWarn
-	if peak(values) == 0 {
+	if top == 0 {
 		ink = muted
 	}
-	c.graph(x, y, ink, gauge{values, top, "%"})
+	c.gauge(x, 2, ink, &g)
 }
+
+// cols is the room for a sparkline that begins at x.
+func (p poolPanel) cols(c canvas, x int) int {
+	if c.rect.w >= 50 {
+		return max(1, c.rect.w-1-scaleWidth-1-x)
+	}
+	return max(1, c.rect.w-1-x)
+}
+
+// scaleWidth is the room for a sparkline's scale.
+const scaleWidth = 7
 
 // gauge is a sparkline's data with its fixed scale.
 type gauge struct {
 	values []float64
 	top    float64
 	unit   string
+	graph  Graph
 }
 
-// graph draws a sparkline with its scale at the right.
-func (c canvas) graph(x, y int, st style, g gauge) {
-	scale := "0–" + number(g.top) + g.unit
+// gauge draws a sparkline with its scale at the right.
+func (c canvas) gauge(x, y int, st style, g *gauge) {
 	end := c.rect.w - 1
 	if c.rect.w >= 50 {
-		end = c.right(end, y, muted, pad(scale, 6)) - 1
+		end -= scaleWidth + 1
+		c.put(end+1, y, muted, "0–"+number(g.top)+g.unit)
 	}
-	c.spark(rect{x, y, end - x, 1}, st, g.values, g.top)
+	c.spark(rect{x, y, end - x, 1}, st, g)
 }
 
 // latency is the row of percentiles.
@@ -245,20 +270,9 @@ func (p poolPanel) line(c canvas, s *scene) {
 	if s.feed != nil {
 		stats := &s.feed.Pools[index(p.pool)]
 		x = c.put(x, 0, plain, pad(number(math.Round(stats.Rate))+"/s", 6))
-		mark, ms := errorMark(stats, s.opts.Threshold)
+		mark, ms := errorMark(stats, s.opts.Alert.ThresholdPercent)
 		c.put(x, 0, ms, mark)
 	}
-}
-
-// requests and failures read one number of a point.
-func requests(p *Point) float64 { return p.Requests }
-
-// failures is the percentage of attempts that failed.
-func failures(p *Point) float64 {
-	if p.Tries == 0 {
-		return 0
-	}
-	return 100 * p.Failures / p.Tries
 }
 
 // uptime is how long the proxy has been running.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+
 	"bgctl/internal/tui"
 )
 
@@ -71,14 +73,14 @@ func TestModel_EveryKeyIsSafeInEveryState(t *testing.T) {
 	}
 }
 
-// BenchmarkFrame measures one whole frame, from new data to the string.
+// BenchmarkFrame measures one whole frame, drawn anew, from the data to the string.
 func BenchmarkFrame(b *testing.B) {
 	for _, size := range [][2]int{{120, 36}, {80, 24}, {200, 60}} {
 		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
 			s := live(b, usual(size[0], size[1]))
 			b.ReportAllocs()
 			for b.Loop() {
-				s.send(tui.Ticked())
+				s.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
 				s.View()
 			}
 		})

@@ -135,3 +135,11 @@ func plural(n int, one, many string) string {
 	}
 	return many
 }
+
+// or is the first text that is not empty.
+func or(text, instead string) string {
+	if text == "" {
+		return instead
+	}
+	return text
+}

@@ -7,6 +7,7 @@ import (
 
 // theme turns styles into escape sequences and glyphs into what the terminal has.
 type theme struct {
+	name  string
 	sgr   [styles]string
 	ascii bool
 }
@@ -23,6 +24,16 @@ func palettes(name string) palette {
 			muted: "38;2;85;85;85", inkBlue: "38;2;26;47;160", inkGreen: "38;2;0;120;95",
 			inkWarn: "38;2;122;92;0", inkCrit: "38;2;143;0;48",
 		}
+	case ThemeContrast:
+		return palette{
+			muted: "38;5;255", inkBlue: "38;5;111", inkGreen: "38;5;86",
+			inkWarn: "38;5;226", inkCrit: "38;5;210",
+		}
+	case contrastLight:
+		return palette{
+			muted: "38;2;0;0;0", inkBlue: "38;2;0;0;192", inkGreen: "38;2;0;90;72",
+			inkWarn: "38;2;90;67;0", inkCrit: "38;2;122;0;40",
+		}
 	case theme16:
 		return palette{inkBlue: "94", inkGreen: "92", inkWarn: "93", inkCrit: "91"}
 	case ThemeMono:
@@ -34,18 +45,22 @@ func palettes(name string) palette {
 	}
 }
 
-// The themes that [Options] may name. ThemeAuto asks the terminal for its background.
+// The themes that [Options] may name. [ThemeAuto] asks the terminal for its background.
 const (
 	ThemeAuto  = "auto"
 	ThemeDark  = "dark"
 	ThemeLight = "light"
 	ThemeMono  = "mono"
-	theme16    = "16" // what terminals with 16 colours get
+	// ThemeContrast has no colour of middle brightness.
+	ThemeContrast = "high-contrast"
+
+	contrastLight = "high-contrast, light"
+	theme16       = "16" // what terminals with 16 colours get
 )
 
 // newTheme prepares every style once.
 func newTheme(name string, charset Charset) *theme {
-	t := &theme{ascii: charset == CharsetASCII}
+	t := &theme{name: name, ascii: charset == CharsetASCII}
 	p := palettes(name)
 	for st := range style(styles) {
 		params := []string{"0"}
@@ -83,7 +98,7 @@ func (t *theme) write(b *strings.Builder, text string) {
 // asciiOf returns the stand-in of a glyph on terminals without Unicode.
 func asciiOf(r rune) byte {
 	const pairs = "╭+╮+╰+╯+╔+╗+╚+╝+┏#┓#┗#┛#├+┤+┼+└+┘+┌+┐+─-━=═=┄-│|║|┃#▏|▶>▸>▲!△^▼v●*○o◌o◇*✓+×x‖|→>←<↑^↓v≥>≤<–-—-….·." +
-		"█#▇#▆%▅+▄=▃-▂-▁_"
+		"█#▇%▆*▅+▄=▃-▂.▁_░.▒:▓x"
 	next := false
 	for _, p := range pairs {
 		if next {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 )
 
@@ -20,7 +19,7 @@ func (s *Stack) Execute(ctx context.Context, plan bluegreen.Plan, on func(bluegr
 		on(p)
 		err := s.wait(ctx)
 		if err == nil {
-			p.Detail, err = s.step(&plan, step)
+			p.Detail, err = s.do(ctx, &plan, step)
 		}
 		p.State, p.Elapsed = bluegreen.StepDone, s.opts.Now().Sub(start)
 		if err != nil {
@@ -62,6 +61,13 @@ func message(plan *bluegreen.Plan, took time.Duration) string {
 	case bluegreen.ActHeal:
 		return fmt.Sprintf("%s is healed and ready", plan.To)
 	case bluegreen.ActRestart:
+		return fmt.Sprintf("a container of %s was restarted", plan.To)
+	case actDeploy:
+		return fmt.Sprintf("deployed to %s; traffic: %s → %s", plan.To, plan.From, plan.To)
+	case actRollback:
+		return fmt.Sprintf("rolled back: %s → %s in %d ms", plan.From, plan.To, took.Milliseconds())
+	case actPromote:
+		return fmt.Sprintf("%s stays: the bake was ended", plan.To)
 	}
 	return "done"
 }
@@ -71,6 +77,14 @@ func (s *Stack) unlock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dep.Router.Lock = nil
+}
+
+// do does one step, also one that takes its time.
+func (s *Stack) do(ctx context.Context, plan *bluegreen.Plan, step bluegreen.Step) (string, error) {
+	if step.Op == opBake {
+		return s.bake(ctx, plan)
+	}
+	return s.step(plan, step)
 }
 
 // step does one step.
@@ -92,22 +106,24 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 		s.wreck(step.Pool, step.Mode)
 	case bluegreen.OpRepair:
 		s.repair(step.Pool)
+	case opInstall:
+		s.install(step.Pool, step.Container)
+	case opPromote:
+		s.phase = nil
+	case bluegreen.OpRestart:
+		for _, c := range s.all() {
+			if c.ID == step.Container {
+				c.StartedAt, c.Restarts = now, c.Restarts+1
+			}
+		}
 	case bluegreen.OpRecheck, bluegreen.OpJournal, bluegreen.OpVerify, bluegreen.OpEnv, bluegreen.OpRecord,
-		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpRestart, bluegreen.OpReady, bluegreen.OpClose:
+		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpReady, bluegreen.OpClose:
 	}
 	return "", nil
 }
 
-// route moves traffic.
-func (s *Stack) route(to bluegreen.Pool) {
-	from := s.dep.Router.Active
-	s.dep.Router.Active = to
-	s.watch.over = time.Time{}
-	s.event(alert.Event{
-		Time: s.at, Type: alert.Switch, Status: alert.Info, Severity: alert.Note, From: from, To: to,
-		Summary: fmt.Sprintf("switch %s → %s by %s", from, to, holder),
-	})
-}
+// route moves traffic. The watcher sees it by the next request.
+func (s *Stack) route(to bluegreen.Pool) { s.dep.Router.Active = to }
 
 // wreck injects a fault.
 func (s *Stack) wreck(pool bluegreen.Pool, mode bluegreen.FaultMode) {

@@ -22,14 +22,13 @@ import (
 
 // Options shape the simulation.
 type Options struct {
-	Now       func() time.Time
-	Seed      uint64
-	Rate      float64       // requests a second; 0 means none
-	Threshold float64       // percent
-	Window    int           // requests
-	Warm      time.Duration // traffic before the first look
-	Pace      time.Duration // how long one step of a plan takes
-	Spells    Spells
+	Now    func() time.Time
+	Seed   uint64
+	Rate   float64       // requests a second; 0 means none
+	Alert  alert.Config  // the rules of the simulated watcher
+	Warm   time.Duration // traffic before the first look
+	Pace   time.Duration // how long one step of a plan takes
+	Spells Spells
 }
 
 // Spells says whether the active pool has a bad spell now and then.
@@ -43,6 +42,9 @@ const (
 	holder          = "ana"
 )
 
+// maxRows is how many log rows wait for a screen that is busy, at least.
+const maxRows = 2000
+
 // Stack is the simulated deployment. It is safe for concurrent use.
 type Stack struct {
 	opts Options
@@ -55,28 +57,44 @@ type Stack struct {
 	dep     bluegreen.Deployment
 	avoided map[bluegreen.Pool]time.Time // nginx avoids the pool until then
 	pools   [2]*history
-	cells   []tui.WindowCell
-	watch   watcher
-	next    tui.FeedSnapshot // what the next Take gives
-	serial  int
+	watched bool // the warm-up traffic has run
+	warming bool // it runs
+
+	phase   *tui.Phase
+	muted   alert.Maintenance
+	outputs map[string]*output
+
+	detector *alert.Detector
+	sending  []alert.Delivery
+	next     tui.FeedSnapshot // what the next Take gives
 }
 
-// New starts a simulation and runs its warm-up traffic.
+// New starts a simulation. Its warm-up traffic runs with the first Take, so that
+// a screen is there before it.
 func New(opts Options) *Stack {
 	now := opts.Now()
 	s := &Stack{
 		opts: opts, rng: rand.New(rand.NewPCG(opts.Seed, 7)), //nolint:gosec // it has to be repeatable
 		born: now.Add(-opts.Warm), at: now.Add(-opts.Warm),
-		avoided: map[bluegreen.Pool]time.Time{},
-		pools:   [2]*history{newHistory(now.Add(-opts.Warm)), newHistory(now.Add(-opts.Warm))},
+		avoided:  map[bluegreen.Pool]time.Time{},
+		outputs:  map[string]*output{},
+		detector: alert.NewDetector(opts.Alert),
+		pools:    [2]*history{newHistory(now.Add(-opts.Warm)), newHistory(now.Add(-opts.Warm))},
 	}
 	s.dep = deployment(now)
-	s.advance(now)
-	if n := len(s.next.Rows) - 200; n > 0 {
-		s.next.Rows = s.next.Rows[n:]
-	}
-	s.next.DroppedRows = 0
 	return s
+}
+
+// warm runs the traffic from before the first look. Nobody waits for its rows.
+func (s *Stack) warm(now time.Time) {
+	if s.watched {
+		return
+	}
+	s.watched, s.warming = true, true
+	s.advance(now)
+	s.warming = false
+	s.next.Rows = s.next.Rows[max(0, len(s.next.Rows)-200):]
+	s.next.DroppedRows = 0
 }
 
 // deployment is the healthy stack, blue active.
@@ -84,7 +102,7 @@ func deployment(now time.Time) bluegreen.Deployment {
 	container := func(name, service string, role bluegreen.Role, image string, since time.Duration) bluegreen.Container {
 		id := fmt.Sprintf("%x%058x", service, len(name))[:64]
 		return bluegreen.Container{
-			ID: id, Name: name, Service: service, Role: role, Image: image, State: "running", Health: "healthy",
+			ID: id, Name: name, Service: service, Role: role, Image: image, State: "running", Health: "healthy", HealthLog: "GET /healthz: 200 in 2 ms",
 			StartedAt: now.Add(-since), CPU: 1, Memory: 18 << 20, Addrs: []string{"10.0.3.11"},
 		}
 	}
@@ -102,9 +120,13 @@ func deployment(now time.Time) bluegreen.Deployment {
 	}
 }
 
-// Deps wires the simulation into a dashboard.
+// Deps wires the simulation into a dashboard. Saving is left to the caller.
 func (s *Stack) Deps() tui.Deps {
-	return tui.Deps{Observe: s.Observe, Execute: s.Execute, Feed: s, Now: s.opts.Now}
+	return tui.Deps{
+		Observe: s.Observe, Execute: s.Execute, Feed: s, Now: s.opts.Now, Logs: s.tail,
+		PlanRollback: planRollback, PlanDeploy: planDeploy, PlanRestart: planRestart, PlanPromote: planPromote,
+		Phase: s.Phase, Maintain: s.maintain, Acknowledge: s.acknowledge,
+	}
 }
 
 // Observe looks at the simulated deployment.
@@ -137,16 +159,17 @@ func (s *Stack) Observe(context.Context) (bluegreen.Deployment, error) {
 func (s *Stack) Take() tui.FeedSnapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.warm(s.opts.Now())
 	s.advance(s.opts.Now())
 	out := s.next
 	s.next = tui.FeedSnapshot{Counts: out.Counts}
-	out.End = s.at.Truncate(time.Second)
+	out.End = s.at.Truncate(time.Second).Add(-time.Second)
 	out.Lag = 120 * time.Millisecond
 	out.Sources = []tui.SourceState{{Name: "log", OK: true, Since: s.born}}
-	out.Window = s.watch.window(&s.opts)
-	out.Cells = slices.Clone(s.cells)
+	out.Maintenance = s.muted
+	out.Window, out.Cells = s.detector.Window(), cells(s.detector.Cells())
 	for i, h := range s.pools {
-		out.Pools[i] = h.stats(s.at)
+		out.Pools[i] = h.stats()
 	}
 	return out
 }
@@ -173,30 +196,18 @@ func (s *Stack) advance(now time.Time) {
 		for _, h := range s.pools {
 			h.until(s.at)
 		}
-		s.watch.settle(s.at, &s.next)
+		s.judge(s.detector.Tick(s.at))
+		s.settle(s.at)
 	}
-}
-
-// event hands an event and the fate of its message to the next Take.
-func (s *Stack) event(ev alert.Event) {
-	s.serial++
-	ev.ID = fmt.Sprintf("%s-%d", ev.Type, s.serial)
-	ev.Active, ev.Threshold = s.dep.Active(), s.opts.Threshold
-	ev.Window = s.watch.window(&s.opts)
-	s.next.Events = append(s.next.Events, ev)
-	s.next.Deliveries = append(s.next.Deliveries, alert.Delivery{Event: ev.ID, Time: ev.Time, Receiver: "slack", State: alert.Queued})
-	s.watch.sending = append(s.watch.sending, alert.Delivery{
-		Event: ev.ID, Time: ev.Time.Add(400 * time.Millisecond), Receiver: "slack", State: alert.Sent, Attempt: 1,
-	})
 }
 
 // log hands a record to the next Take.
 func (s *Stack) log(r *logstream.Record) {
 	s.next.Counts.Lines++
 	s.next.Counts.Parsed++
-	if len(s.next.Rows) >= 4000 {
-		s.next.Rows = s.next.Rows[1:]
-		s.next.DroppedRows++
+	if len(s.next.Rows) >= 2*maxRows {
+		s.next.DroppedRows += maxRows
+		s.next.Rows = slices.Clone(s.next.Rows[maxRows:])
 	}
 	s.next.Rows = append(s.next.Rows, *r)
 }

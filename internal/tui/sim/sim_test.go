@@ -24,7 +24,7 @@ type stack struct {
 func start(spells sim.Spells) *stack {
 	s := &stack{clock: time.Date(2026, 3, 4, 14, 0, 0, 0, time.UTC)}
 	s.Stack = sim.New(sim.Options{
-		Now: func() time.Time { return s.clock }, Seed: 3, Rate: 100, Threshold: 5, Window: 200, Warm: time.Minute, Spells: spells,
+		Now: func() time.Time { return s.clock }, Seed: 3, Rate: 100, Alert: alert.DefaultConfig(), Warm: time.Minute, Spells: spells,
 	})
 	return s
 }

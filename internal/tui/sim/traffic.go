@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/logstream"
 	"bgctl/internal/tui"
@@ -35,8 +34,9 @@ func (s *Stack) request(t time.Time) {
 	r.Served = last.Pool
 	r.Release = s.dep.Pool(r.Served).Release()
 	s.pools[place(r.Served)].answer(t, &r)
-	s.count(&r)
+	s.judge(s.detector.Observe(&r))
 	s.log(&r)
+	s.prints(&r)
 }
 
 // compose chooses what is asked for.
@@ -108,7 +108,8 @@ func (s *Stack) failing(pool bluegreen.Pool, t time.Time) float64 {
 
 // history is what one pool served, second by second.
 type history struct {
-	points []tui.Point // complete seconds, oldest first
+	points []tui.Point // complete seconds, oldest first, at most an hour
+	told   int         // how many of the newest points no Take has given yet
 	second time.Time   // the running one
 	now    bucket
 	recent []bucket // the last ten complete seconds
@@ -116,9 +117,8 @@ type history struct {
 
 // bucket is one second.
 type bucket struct {
-	point   tui.Point
-	took    []float64
-	classes [4]float64
+	point tui.Point
+	took  []float64
 }
 
 // newHistory starts at a moment.
@@ -142,7 +142,7 @@ func (h *history) answer(t time.Time, r *logstream.Record) {
 	}
 	h.now.took = append(h.now.took, float64(r.Duration.Microseconds())/1000)
 	if class := r.Status/100 - 2; class >= 0 && class < 4 {
-		h.now.classes[class]++
+		h.now.point.Classes[class]++
 	}
 }
 
@@ -153,6 +153,7 @@ func (h *history) until(t time.Time) {
 		slices.Sort(b.took)
 		b.point.P50, b.point.P95, b.point.P99 = quantile(b.took, 0.5), quantile(b.took, 0.95), quantile(b.took, 0.99)
 		h.points = append(h.points, b.point)
+		h.told++
 		if n := len(h.points) - 3600; n > 0 {
 			h.points = h.points[n:]
 		}
@@ -181,9 +182,12 @@ func (h *history) rate() float64 {
 	return n / float64(max(1, len(h.recent)))
 }
 
-// stats sums the last ten seconds up. The series ends at the last complete second.
-func (h *history) stats(time.Time) tui.PoolStats {
-	st := tui.PoolStats{Rate: h.rate(), Series: slices.Clone(h.points[max(0, len(h.points)-300):])}
+// stats sums the last ten seconds up. The series holds the seconds no Take has
+// given yet, up to the last complete one.
+func (h *history) stats() tui.PoolStats {
+	fresh := h.points[max(0, len(h.points)-h.told):]
+	h.told = 0
+	st := tui.PoolStats{Rate: h.rate(), Series: slices.Clone(fresh)}
 	var took []float64
 	tries, failures := 0.0, 0.0
 	seconds := float64(max(1, len(h.recent)))
@@ -192,7 +196,7 @@ func (h *history) stats(time.Time) tui.PoolStats {
 		took = append(took, b.took...)
 		tries, failures = tries+b.point.Tries, failures+b.point.Failures
 		for k := range st.Classes {
-			st.Classes[k] += b.classes[k] / seconds
+			st.Classes[k] += b.point.Classes[k] / seconds
 		}
 	}
 	slices.Sort(took)
@@ -202,106 +206,4 @@ func (h *history) stats(time.Time) tui.PoolStats {
 	}
 	st.P50, st.P95, st.P99, st.Max = quantile(took, 0.5), quantile(took, 0.95), quantile(took, 0.99), quantile(took, 1)
 	return st
-}
-
-// watcher decides what the simulated log means.
-type watcher struct {
-	cells   []tui.WindowCell
-	errors  int       // cells that are errors
-	firing  time.Time // the error rate's alert, zero while it does not fire
-	over    time.Time // the failover's alert
-	foreign time.Time // the last answer of the other pool
-	sending []alert.Delivery
-}
-
-// window is the sliding window.
-func (w *watcher) window(o *Options) alert.Window {
-	out := alert.Window{Size: o.Window, N: len(w.cells), MinSamples: min(50, o.Window)}
-	out.Errors = w.errors
-	if out.N > 0 {
-		out.Rate = 100 * float64(out.Errors) / float64(out.N)
-		need := int(math.Ceil(o.Threshold * float64(out.N) / 100))
-		out.ErrorsToFire = max(0, need-out.Errors)
-	}
-	return out
-}
-
-// settle sends the messages that are due.
-func (w *watcher) settle(now time.Time, out *tui.FeedSnapshot) {
-	for len(w.sending) > 0 && !w.sending[0].Time.After(now) {
-		out.Deliveries = append(out.Deliveries, w.sending[0])
-		w.sending = w.sending[1:]
-	}
-}
-
-// count puts a request into the window and raises or resolves alerts.
-func (s *Stack) count(r *logstream.Record) {
-	cell := tui.CellOK
-	switch {
-	case r.Status >= 500:
-		cell = tui.CellError
-	case r.Served != r.Active:
-		cell = tui.CellOther
-	case r.Retried():
-		cell = tui.CellRetried
-	}
-	w := &s.watch
-	w.cells = append(w.cells, cell)
-	if cell == tui.CellError {
-		w.errors++
-	}
-	for ; len(w.cells) > s.opts.Window; w.cells = w.cells[1:] {
-		if w.cells[0] == tui.CellError {
-			w.errors--
-		}
-	}
-	s.cells = w.cells
-	s.judgeRate(r)
-	s.judgeFailover(r)
-}
-
-// judgeRate raises and resolves the error-rate alert.
-func (s *Stack) judgeRate(r *logstream.Record) {
-	w := &s.watch
-	win := w.window(&s.opts)
-	over := win.N >= win.MinSamples && win.Rate >= s.opts.Threshold
-	ev := alert.Event{Time: r.Time, Type: alert.ErrorRate, Pool: r.Active, Release: s.dep.Pool(r.Active).Release()}
-	switch {
-	case over && w.firing.IsZero():
-		w.firing = r.Time
-		ev.Status, ev.Severity, ev.Since = alert.Firing, alert.Critical, r.Time
-		ev.Summary = fmt.Sprintf("error rate %.1f%% ≥ %.0f%% on %s", win.Rate, s.opts.Threshold, r.Active)
-		ev.Command = "bgctl switch " + r.Active.Other().String()
-	case !w.firing.IsZero() && win.Rate < s.opts.Threshold*0.6:
-		ev.Status, ev.Severity, ev.Since = alert.Resolved, alert.Good, w.firing
-		ev.Summary = fmt.Sprintf("error rate %.1f%% after %s", win.Rate, r.Time.Sub(w.firing).Round(time.Second))
-		w.firing = time.Time{}
-	default:
-		return
-	}
-	s.event(ev)
-}
-
-// judgeFailover raises and resolves the failover's alert. A retried request alone
-// is no failover.
-func (s *Stack) judgeFailover(r *logstream.Record) {
-	w := &s.watch
-	if r.Served != r.Active && s.broken(r.Active) {
-		w.foreign = r.Time
-	}
-	ev := alert.Event{Time: r.Time, Type: alert.Failover, From: r.Active, To: r.Active.Other()}
-	switch {
-	case w.foreign.Equal(r.Time) && w.over.IsZero():
-		w.over = r.Time
-		ev.Status, ev.Severity, ev.Since = alert.Firing, alert.Critical, r.Time
-		ev.Summary = fmt.Sprintf("failover %s → %s: %s does not answer", ev.From, ev.To, ev.From)
-		ev.Command = "bgctl switch " + ev.To.String()
-	case !w.over.IsZero() && r.Time.Sub(w.foreign) > 3*time.Second:
-		ev.Status, ev.Severity, ev.Since = alert.Resolved, alert.Good, w.over
-		ev.Summary = fmt.Sprintf("%s answers again after %s", r.Active, r.Time.Sub(w.over).Round(time.Second))
-		w.over = time.Time{}
-	default:
-		return
-	}
-	s.event(ev)
 }
