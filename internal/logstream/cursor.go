@@ -23,11 +23,33 @@ type Cursor struct {
 }
 
 // Known is a file beside the log, recognised by the hash of its first bytes too:
-// the inode of a deleted one is soon used again.
+// the inode of a deleted one is soon used again. One that was followed and closed
+// has the place up to which it was read.
 type Known struct {
-	Dev  uint64 `json:"dev,omitempty"`
-	Ino  uint64 `json:"ino"`
-	Head string `json:"head"`
+	Dev     uint64 `json:"dev,omitempty"`
+	Ino     uint64 `json:"ino"`
+	Head    string `json:"head"`
+	HeadLen int    `json:"head_len"`
+
+	Closed    bool   `json:"closed,omitempty"`
+	Read      int64  `json:"read,omitempty"`
+	Size      int64  `json:"size,omitempty"` // when it was closed
+	Marker    string `json:"marker,omitempty"`
+	MarkerLen int    `json:"marker_len,omitempty"`
+}
+
+func (p place) known(id fileID) Known {
+	return Known{
+		Dev: id.dev, Ino: id.ino, Head: p.head, HeadLen: p.headLen,
+		Closed: p.closed, Read: p.read, Size: p.size, Marker: p.mark, MarkerLen: p.markLen,
+	}
+}
+
+func (k Known) place() (fileID, place) {
+	return fileID{dev: k.Dev, ino: k.Ino}, place{
+		head: k.Head, headLen: k.HeadLen,
+		closed: k.Closed, read: k.Read, size: k.Size, mark: k.Marker, markLen: k.MarkerLen,
+	}
 }
 
 // IsZero reports whether the cursor points nowhere.
