@@ -31,7 +31,7 @@ func (s *follower) begin(f *os.File, info os.FileInfo, beside []sibling) error {
 func (s *follower) resume(f *os.File, info os.FileInfo, beside []sibling) {
 	c := s.cfg.Start.cursor
 	id, _ := identify(info)
-	if c.IsZero() {
+	if !c.OfFile() {
 		s.push(f, id, 0)
 		return
 	}
