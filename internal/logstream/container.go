@@ -36,7 +36,11 @@ type ContainerSource struct {
 	ended  time.Time // start of the run of the container that was read to its end
 	warned string    // ID of the container that was warned about
 	stuck  int       // connections in a row that ended at once although the container ran
+	probes time.Duration
 }
+
+// stallProbe is the silence after which a stream is doubted that is known to hang.
+const stallProbe = 2 * time.Second
 
 // NewContainerSource returns a source that is run once.
 func NewContainerSource(cfg ContainerConfig) *ContainerSource {
@@ -103,6 +107,9 @@ func (s *ContainerSource) session(ctx context.Context) error {
 		return err
 	}
 	s.warn(&c)
+	if s.probes = s.cfg.Probe; c.stalls() {
+		s.probes = min(s.probes, stallProbe)
+	}
 	if err := s.change(ctx, &c); err != nil {
 		return err
 	}
@@ -209,7 +216,7 @@ func (s *ContainerSource) follow(ctx context.Context, req OutputRequest) error {
 	if req.Follow {
 		s.state.set(State{Connected: true})
 		// A stream that hangs has to be closed by somebody else.
-		w.start(s.cfg.Probe, func() error { return s.probe(ctx, req.ID, w.position()) }, out)
+		w.start(s.probes, func() error { return s.probe(ctx, req.ID, w.position()) }, out)
 		defer w.stop()
 	}
 	for {

@@ -4,8 +4,9 @@ import "hash/maphash"
 
 // echo drops lines of a container's output that the engine sends again: after a
 // reconnect, because "since" is inclusive, and in mid-stream, when a follower loses
-// its place while the log is rotated. It compares what comes with what came,
-// in order, so lines that merely look alike are kept.
+// its place while the log is rotated. It compares what comes with what came, times
+// included: the engine stamps each line with nanoseconds, so two lines that look
+// alike differ in that.
 type echo struct {
 	seed   maphash.Seed
 	came   []heard // a ring
@@ -79,8 +80,8 @@ func (e *echo) repeats(h heard) bool {
 	// In a stream that goes on, a line of the newest time is one more of them.
 	first := e.fresh
 	e.fresh = false
-	if !first && h.time >= e.newest {
-		return false
+	if !first && h.time > e.newest {
+		return false // as nearly all of them
 	}
 	for i := range e.came {
 		if e.get(i) == h {

@@ -87,7 +87,7 @@ func (c *Container) Warnings() []string {
 	if c.Options["mode"] == "non-blocking" {
 		warn("container %s logs in the mode non-blocking: the engine drops lines in silence when its buffer is full; remove the option mode", c.Name)
 	}
-	if c.Driver == "local" && oldEngine(c.Engine) {
+	if c.stalls() {
 		warn("container %s uses the log driver local of an engine before 23.0, whose followers can stall; use json-file", c.Name)
 	}
 	size, sized := c.Options["max-size"]
@@ -100,6 +100,9 @@ func (c *Container) Warnings() []string {
 	}
 	return out
 }
+
+// stalls reports whether followers of this log are known to hang after a rotation.
+func (c *Container) stalls() bool { return c.Driver == "local" && oldEngine(c.Engine) }
 
 const minLogSize = 1 << 20
 

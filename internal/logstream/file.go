@@ -41,7 +41,7 @@ func (s *FileSource) Run(ctx context.Context, deliver func(Batch) error) error {
 
 // sink takes the lines that a follower finds.
 type sink interface {
-	take(line []byte)     // nil stands for a line that only moves the position
+	take(line []byte) // nil stands for a line that only moves the position
 	// takeRest takes the unfinished last line of a file that is done, unless it is
 	// no whole line.
 	takeRest(line []byte) bool
