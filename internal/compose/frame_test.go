@@ -125,8 +125,7 @@ func FuzzFrameReader(f *testing.F) {
 		stderr := &tail{limit: 1 << 30}
 		// The source hands out odd pieces, the destination takes others.
 		src := &pieces{data: in, size: 1 + chunk>>16&0xff}
-		r := newFrameReader(src, stderr)
-		r.buf = make([]byte, 32) // small inputs reach every path
+		r := &frameReader{src: src, stderr: stderr, buf: make([]byte, 32)} // small inputs reach every path
 		var out bytes.Buffer
 		buf := make([]byte, 1+(chunk&0xff))
 		var err error
@@ -141,8 +140,8 @@ func FuzzFrameReader(f *testing.F) {
 		if want.err != nil && !errors.Is(err, want.err) || want.err == nil && !strings.HasPrefix(err.Error(), "the engine reports: ") {
 			t.Fatalf("error %v, want %v", err, want.err)
 		}
-		if !errors.Is(want.err, io.EOF) {
-			return
+		if !errors.Is(want.err, io.EOF) || chunk&15 != 0 {
+			return // the engine's own reader takes the most time by far
 		}
 		var wantOut, wantErr bytes.Buffer
 		if _, err := stdcopy.StdCopy(&wantOut, &wantErr, bytes.NewReader(in)); err != nil {
