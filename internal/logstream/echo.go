@@ -44,6 +44,7 @@ func (e *echo) isNew(time int64, text []byte) bool {
 	h := heard{time, maphash.Bytes(e.seed, text)}
 	if len(e.came) == 0 || e.skipLines > 0 {
 		if e.skip(time) {
+			e.fresh = false
 			e.add(h)
 			return false
 		}
