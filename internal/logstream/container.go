@@ -212,7 +212,7 @@ func (s *ContainerSource) follow(ctx context.Context, req OutputRequest) error {
 		return err
 	}
 	defer func() { _ = out.Close() }() // read to its end, or given up
-	w := &watchdog{last: s.cursor.Time}
+	w := &watchdog{last: s.cursor.instant()}
 	if req.Follow {
 		s.state.set(State{Connected: true})
 		// A stream that hangs has to be closed by somebody else.
@@ -228,7 +228,7 @@ func (s *ContainerSource) follow(ctx context.Context, req OutputRequest) error {
 			if ferr := s.b.flush(s.cursor); ferr != nil {
 				return ferr
 			}
-			w.moved(s.cursor.Time)
+			w.moved(s.cursor.instant())
 		}
 		if err == nil {
 			err = ctx.Err()
@@ -274,10 +274,10 @@ func (s *ContainerSource) line(l *OutputLine) {
 
 // probe asks for what the stream should have brought, over a connection of its
 // own. Engines are known to let a follower hang, and a connection can be half dead.
-func (s *ContainerSource) probe(ctx context.Context, id string, since int64) error {
+func (s *ContainerSource) probe(ctx context.Context, id string, since instant) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	out, err := s.cfg.Engine.Output(ctx, OutputRequest{ID: id, Since: since, Last: -1})
+	out, err := s.cfg.Engine.Output(ctx, OutputRequest{ID: id, Since: since.time, Last: -1})
 	if err != nil {
 		return err
 	}
@@ -289,11 +289,16 @@ func (s *ContainerSource) probe(ctx context.Context, id string, since int64) err
 			return nil
 		case err != nil:
 			return err
-		case line.Time != since && line.End != EndOfStream:
+		case line.End == EndOfStream:
+		case line.Time != since.time || since.lines == 0:
 			return errHangs
+		default:
+			since.lines--
 		}
 	}
 }
+
+func (c Cursor) instant() instant { return instant{c.Time, c.Lines} }
 
 const probeLimit = 10 * time.Second
 

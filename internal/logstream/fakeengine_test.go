@@ -31,6 +31,7 @@ type fakeEngine struct {
 	findErr error
 	outErr  error
 	opened  []logstream.OutputRequest
+	damaged int  // the record that ends every stream, 0: none
 	frozen  bool // followers get nothing any more, as when the engine hangs
 }
 
@@ -143,6 +144,9 @@ func (e *fakeEngine) Output(ctx context.Context, req logstream.OutputRequest) (l
 	for o.at < len(recs) && recs[o.at].time < req.Since {
 		o.at++
 	}
+	if o.first = o.at; req.Last < 0 {
+		o.first = 0 // since is found by reading from the first record on
+	}
 	return o, nil
 }
 
@@ -153,6 +157,7 @@ type fakeOutput struct {
 	req    logstream.OutputRequest
 	recs   []record // of a container that was replaced
 	at     int
+	first  int // where the engine begins to read
 	life   int
 	moved  int
 	run    time.Time
@@ -181,6 +186,9 @@ func (o *fakeOutput) step() (logstream.OutputLine, error, chan struct{}) {
 		o.at, o.moved = max(0, o.at-1-o.at%37), e.moved
 	}
 	recs := o.list()
+	if e.damaged > 0 && o.first < e.damaged && o.at >= e.damaged {
+		return logstream.OutputLine{}, io.EOF, nil
+	}
 	if o.at < len(recs) && !(e.frozen && o.req.Follow) {
 		r := recs[o.at]
 		line := logstream.OutputLine{Time: r.time, Text: []byte(r.text)}

@@ -12,8 +12,14 @@ type watchdog struct {
 	mu      sync.Mutex
 	timer   *time.Timer // nil: not started, or stopped
 	every   time.Duration
-	last    int64 // time of the last line
+	last    instant
 	verdict error
+}
+
+// instant is the time of a line and how many lines with this time there were.
+type instant struct {
+	time  int64
+	lines int
 }
 
 // start calls probe, in a goroutine of its own, whenever the stream was silent for
@@ -38,8 +44,8 @@ func (w *watchdog) start(every time.Duration, probe func() error, stream io.Clos
 	})
 }
 
-// moved says that the stream is alive, up to a line of this time.
-func (w *watchdog) moved(last int64) {
+// moved says that the stream is alive, up to these lines.
+func (w *watchdog) moved(last instant) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.last = last
@@ -48,8 +54,8 @@ func (w *watchdog) moved(last int64) {
 	}
 }
 
-// position returns the time of the last line.
-func (w *watchdog) position() int64 {
+// position returns how far the stream has come.
+func (w *watchdog) position() instant {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
