@@ -87,3 +87,15 @@ func BenchmarkFileSource(b *testing.B) {
 		return logstream.NewFileSource(logstream.FileConfig{Path: path, Start: logstream.AtBeginning()})
 	})
 }
+
+// BenchmarkRemoteSource reads a file that is served through a connection.
+func BenchmarkRemoteSource(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "access.log")
+	text := accessLog(benchLines)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	r := &agentRig{fileRig: &fileRig{path: path}}
+	benchSource(b, func() source { return r.Source(logstream.AtBeginning()) })
+}

@@ -86,22 +86,8 @@ func ServeFile(ctx context.Context, cfg FileConfig, in io.Reader, out io.Writer)
 		_, _ = io.Copy(io.Discard, requests) // whatever ends it, it is the end
 		cancel()
 	}()
-	s := &frameSink{out: out}
-	if err := s.write(tailFrame{Protocol: tailProtocol}, nil); err != nil {
-		return err
-	}
-	if request.Protocol != tailProtocol {
-		return s.write(tailFrame{Err: fmt.Sprintf("protocol %d is not spoken here", request.Protocol)}, nil)
-	}
-	cfg.Start, cfg.OnState = request.start(), s.tell
 	done := make(chan error, 1)
-	go func() {
-		err := newFollower(cfg, s, &s.counts).run(ctx)
-		if errors.Is(err, ErrNotRegular) {
-			err = s.write(tailFrame{Err: err.Error()}, nil)
-		}
-		done <- err
-	}()
+	go func() { done <- serve(ctx, cfg, &request, &frameSink{out: out}) }()
 	select {
 	case err := <-done:
 		if ctx.Err() != nil {
@@ -111,6 +97,21 @@ func ServeFile(ctx context.Context, cfg FileConfig, in io.Reader, out io.Writer)
 	case <-ctx.Done():
 		return nil // not waiting: nobody reads what is being written
 	}
+}
+
+func serve(ctx context.Context, cfg FileConfig, request *tailRequest, s *frameSink) error {
+	if err := s.write(tailFrame{Protocol: tailProtocol}, nil); err != nil {
+		return err
+	}
+	if request.Protocol != tailProtocol {
+		return s.write(tailFrame{Err: fmt.Sprintf("protocol %d is not spoken here", request.Protocol)}, nil)
+	}
+	cfg.Start, cfg.OnState = request.start(), s.tell
+	err := newFollower(cfg, s, &s.counts).run(ctx)
+	if errors.Is(err, ErrNotRegular) {
+		return s.write(tailFrame{Err: err.Error()}, nil)
+	}
+	return err
 }
 
 // frameSink sends lines as frames.
