@@ -175,3 +175,102 @@ func TestE2E_OutputSurvivesRotation(t *testing.T) {
 		})
 	}
 }
+
+// TestE2E_OutputSurvivesTheContainersLife is D4: restart, stop and start, kill, rename,
+// pause, and a new container of the same name. Nothing may be lost or repeated.
+func TestE2E_OutputSurvivesTheContainersLife(t *testing.T) {
+	b := newBox(t)
+	// Every life writes 200 lines whose numbers go on where the last one ended.
+	life := `n=$(cat /n 2>/dev/null || echo 1); echo $((n+200)) >/n; set -- $n 200 20 0.01; ` + writer + `; sleep 60`
+	b.run(life)
+	c := b.follow(logstream.AtBeginning())
+	lives := 1
+	next := func(what string, do func()) {
+		c.until(lives*200, 20*time.Second)
+		do()
+		lives++
+		c.until(lives*200, 20*time.Second)
+		lost, twice := missing(lives*200, c.snapshot())
+		t.Logf("%s: %d lost, %d twice", what, lost, twice)
+		if lost+twice > 0 {
+			t.Errorf("%s: %d lost, %d twice", what, lost, twice)
+		}
+	}
+	for range 20 {
+		next("restart", func() { b.docker("restart", "-t", "0", b.name) })
+	}
+	next("stop and start", func() { b.docker("stop", "-t", "0", b.name); time.Sleep(time.Second); b.docker("start", b.name) })
+	next("kill and start", func() { b.docker("kill", b.name); b.docker("start", b.name) })
+	next("rename and pause", func() {
+		b.docker("rename", b.name, b.name+"-x")
+		b.docker("rename", b.name+"-x", b.name)
+		b.docker("pause", b.name)
+		time.Sleep(300 * time.Millisecond)
+		b.docker("unpause", b.name)
+		b.docker("restart", "-t", "0", b.name)
+	})
+	next("recreate", func() {
+		b.docker("rm", "-f", b.name)
+		b.run(script(lives*200+1, 200, 20, "0.01") + "; sleep 60")
+	})
+	c.quit()
+	if c.counts.Gaps != 0 {
+		t.Errorf("%d gaps", c.counts.Gaps)
+	}
+}
+
+func (c *collector) snapshot() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.got)
+}
+
+// TestE2E_OutputReassemblesLines is D2 and D14: a line of 40,000 bytes is one line, and
+// what a process left unfinished does not spoil the first line of the next one.
+func TestE2E_OutputReassemblesLines(t *testing.T) {
+	b := newBox(t)
+	long := `printf '{"msec":"1","request":"GET /'; i=0; while [ $i -lt 4000 ]; do printf 0123456789; i=$((i+1)); done; printf ' HTTP/1.1","status":"200"}\n'; `
+	b.run(long + script(1, 1, 9, "0") + `; printf '{"msec":"17'; sleep 60`)
+	c := b.follow(logstream.AtBeginning())
+	c.until(2, 20*time.Second)
+	b.docker("restart", "-t", "0", b.name)
+	c.until(4, 20*time.Second)
+	c.quit()
+	if len(c.got) != 4 || len(c.got[0]) != 40_001 || c.got[1] != "/1" || c.got[2] != c.got[0] || c.got[3] != "/1" {
+		t.Errorf("%d lines came: %.60q", len(c.got), c.got)
+	}
+	if c.counts.Cut != 1 || c.counts.Bad != 0 {
+		t.Errorf("counts %+v", c.counts)
+	}
+}
+
+// TestE2E_OutputResumes stops the reader at its cursor, and reads on from there.
+func TestE2E_OutputResumes(t *testing.T) {
+	b := newBox(t)
+	b.run(script(1, 1000, 10, "0.01") + "; sleep 60")
+	start, got := logstream.AtBeginning(), []string(nil)
+	for range 5 {
+		c := b.follow(start)
+		c.until(150, 10*time.Second)
+		c.quit()
+		got, start = append(got, c.got...), logstream.AtCursor(c.cursor)
+	}
+	c := b.follow(start)
+	c.until(1000-len(got), 20*time.Second)
+	c.quit()
+	if lost, twice := missing(1000, append(got, c.got...)); lost+twice > 0 {
+		t.Errorf("%d lost, %d twice", lost, twice)
+	}
+}
+
+// TestE2E_OutputOfADriverThatKeepsNone ends with the reason and what to do.
+func TestE2E_OutputOfADriverThatKeepsNone(t *testing.T) {
+	b := newBox(t)
+	b.run("sleep 60", "--log-driver", "none")
+	err := logstream.NewContainerSource(logstream.ContainerConfig{
+		Engine: &deployment.Output{Client: b.client, Project: "bgctl-e2e-none", Name: b.name},
+	}).Run(t.Context(), nil)
+	if !errors.Is(err, logstream.ErrNoOutput) || !strings.Contains(err.Error(), "log driver") {
+		t.Errorf("Run: %v", err)
+	}
+}
