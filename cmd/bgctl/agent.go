@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
 	"bgctl/stack"
 )
@@ -34,6 +35,13 @@ func newAgentCommand(a *app) *cobra.Command {
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				agent := &proxy.Agent{Dir: &proxy.Dir{Path: proxy.StateDir}, HTTP: proxy.NewPrivate(), Version: version()}
 				return agent.Serve(cmd.Context(), a.in, a.out)
+			},
+		},
+		&cobra.Command{
+			Use: "tail [FILE]", Short: "Serve the access log on the standard streams", Args: cobra.MaximumNArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				path := append(args, proxy.AccessLog)[0]
+				return logstream.ServeFile(cmd.Context(), logstream.FileConfig{Path: path}, a.in, a.out)
 			},
 		},
 		&cobra.Command{

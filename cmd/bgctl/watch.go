@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/alert"
-	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
 	"bgctl/internal/slack"
 	"bgctl/internal/watch"
@@ -19,6 +18,7 @@ import (
 
 // watchFlags are the flags of `bgctl watch`.
 type watchFlags struct {
+	source    string
 	log       string
 	state     string
 	listen    string
@@ -44,6 +44,7 @@ func newWatchCommand(a *app) *cobra.Command {
 			return a.watch(cmd.Context(), &f)
 		},
 	}
+	cmd.Flags().StringVar(&f.source, "source", "file", "what to read: file (--log), docker (the proxy's log on the engine), docker:`SERVICE` (a container's output)")
 	cmd.Flags().StringVar(&f.log, "log", proxy.AccessLog, "access log to read")
 	cmd.Flags().StringVar(&f.state, "state", proxy.StateDir, "`directory` that survives a restart")
 	cmd.Flags().StringVar(&f.listen, "listen", ":9115", "`address` of /healthz and /metrics")
@@ -67,9 +68,10 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	}
 	detector := alert.NewDetector(cfg)
 	lost := &sourceHealth{}
-	source := &cursorSource{FileSource: logstream.NewFileSource(logstream.FileConfig{
-		Path: f.log, Poll: logPoll, Start: startAt(f.state, cfg.Window), OnState: lost.set,
-	})}
+	source, err := a.watchSource(ctx, f, cfg.Window, lost.set)
+	if err != nil {
+		return err
+	}
 	mode := a.env("MAINTENANCE_MODE")
 	if _, err := watch.ParseMode(mode, time.Now()); err != nil {
 		return usageError{err}

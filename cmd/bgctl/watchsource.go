@@ -4,35 +4,74 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 
+	"bgctl/internal/deployment"
 	"bgctl/internal/logstream"
+	"bgctl/internal/sanitize"
 	"bgctl/internal/watch"
 )
 
-// startAt continues where the last run ended; the first one reads a window back.
-// A damaged state is set aside by the watcher, which says so.
-func startAt(dir string, window int) logstream.Start {
-	var c logstream.Cursor
-	st, err := watch.LoadState(dir)
-	if err != nil || json.Unmarshal(st.Cursor, &c) != nil || c.IsZero() {
-		return logstream.AtLast(window)
-	}
-	return logstream.AtCursor(c)
-}
-
 // cursorSource remembers the position behind the batch that is being delivered.
 type cursorSource struct {
-	*logstream.FileSource
+	watch.Source
 	cursor logstream.Cursor
+	close  func()
 }
 
 // Run implements [watch.Source].
 func (s *cursorSource) Run(ctx context.Context, deliver func(logstream.Batch) error) error {
-	return s.FileSource.Run(ctx, func(b logstream.Batch) error {
+	defer s.close()
+	return s.Source.Run(ctx, func(b logstream.Batch) error {
 		s.cursor = b.Cursor
 		return deliver(b)
 	})
+}
+
+// watchSource opens what --source names: the log file here, what the stack's proxy
+// logs on an engine, or the output of any container there.
+func (a *app) watchSource(ctx context.Context, f *watchFlags, window int, tell func(logstream.State)) (*cursorSource, error) {
+	kind, name, named := strings.Cut(f.source, ":")
+	if kind == "file" && !named {
+		return &cursorSource{close: func() {}, Source: logstream.NewFileSource(logstream.FileConfig{
+			Path: f.log, Poll: logPoll, Start: startAt(f.state, window, logstream.Cursor.OfFile), OnState: tell,
+		})}, nil
+	}
+	if kind != "docker" || named && name == "" {
+		return nil, usagef("--source %q: want file, docker, or docker:SERVICE", f.source)
+	}
+	t, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	notice := func(text string) { fmt.Fprintln(a.err, "bgctl: warning:", sanitize.Line(text)) }
+	source := &cursorSource{close: t.close}
+	if named {
+		source.Source = logstream.NewContainerSource(logstream.ContainerConfig{
+			Engine:  &deployment.Output{Client: t.client, Project: t.project.Name, Name: name},
+			Start:   startAt(f.state, window, func(c logstream.Cursor) bool { return c.Container != "" }),
+			OnState: tell, OnNotice: notice,
+		})
+		return source, nil
+	}
+	source.Source = t.stack.FollowProxy(logstream.RemoteConfig{
+		Start: startAt(f.state, window, func(logstream.Cursor) bool { return true }), OnState: tell,
+	}, notice)
+	return source, nil
+}
+
+// startAt continues where the last run ended; the first one, and one whose log was
+// of another kind, reads a window back. A damaged state is set aside by the watcher,
+// which says so.
+func startAt(dir string, window int, fits func(logstream.Cursor) bool) logstream.Start {
+	var c logstream.Cursor
+	st, err := watch.LoadState(dir)
+	if err != nil || json.Unmarshal(st.Cursor, &c) != nil || c.IsZero() || !fits(c) {
+		return logstream.AtLast(window)
+	}
+	return logstream.AtCursor(c)
 }
 
 // sourceHealth keeps why the log is not being read.

@@ -46,6 +46,7 @@ type Container struct {
 	RestartPolicy string
 	Tty           bool
 	LogDriver     string
+	LogOptions    map[string]string
 	Pid           int // on the engine's host
 }
 
@@ -169,6 +170,7 @@ func containerFrom(in container.InspectResponse) Container {
 		if base.HostConfig != nil {
 			out.RestartPolicy = string(base.HostConfig.RestartPolicy.Name)
 			out.LogDriver = base.HostConfig.LogConfig.Type
+			out.LogOptions = base.HostConfig.LogConfig.Config
 		}
 		if base.State != nil {
 			out.readState(*base.State)

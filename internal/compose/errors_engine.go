@@ -19,6 +19,9 @@ var (
 	// ErrConflict is matched when the engine refuses because of the state the
 	// object is in: a name in use, a paused container, a removal under way.
 	ErrConflict = errors.New("conflict")
+	// ErrUnreadable is matched when the engine cannot give what it was asked for,
+	// now or later: the log of a driver that keeps none.
+	ErrUnreadable = errors.New("unreadable")
 )
 
 // UnreachableError says in one line why there is no engine and what to do.
@@ -86,6 +89,8 @@ func (c *Client) wrap(doing string, err error) error {
 		wrapped.kind = ErrNotFound
 	case errdefs.IsConflict(err):
 		wrapped.kind = ErrConflict
+	case errdefs.IsNotImplemented(err), errdefs.IsInvalidArgument(err):
+		wrapped.kind = ErrUnreadable
 	}
 	return wrapped
 }

@@ -95,7 +95,7 @@ func (r *frameReader) step(p []byte, n *int) error {
 	}
 	if r.start == r.end {
 		// A large destination takes the payload without the detour.
-		if r.stream == streamStdout && len(p)-*n >= frameBufferLen/2 && r.left >= frameBufferLen/2 {
+		if r.stream == streamStdout && len(p)-*n >= len(r.buf)/2 && r.left >= len(r.buf)/2 {
 			return r.direct(p[*n:], n)
 		}
 		if err := r.fill(); err != nil {

@@ -117,24 +117,31 @@ func TestTail_KeepsTheEnd(t *testing.T) {
 func FuzzFrameReader(f *testing.F) {
 	f.Add([]byte(frame(1, "hello")+frame(2, "err")+frame(1, "x")), 3)
 	f.Add([]byte(frame(3, "bad")), 1)
-	f.Add([]byte(frame(1, strings.Repeat("z", 70000))), 65536)
+	f.Add([]byte(frame(1, "a")+frame(3, "cut short")[:11]), 2)
+	f.Add([]byte(frame(1, strings.Repeat("z", 99))+frame(1, "y")), 1<<20|200)
 	f.Add([]byte("\x01\x00\x00\x00\xff\xff\xff\xff"), 10)
 	f.Fuzz(func(t *testing.T, in []byte, chunk int) {
+		want := slowFrames(in)
 		stderr := &tail{limit: 1 << 30}
-		r := newFrameReader(bytes.NewReader(in), stderr)
+		// The source hands out odd pieces, the destination takes others.
+		src := &pieces{data: in, size: 1 + chunk>>16&0xff}
+		r := &frameReader{src: src, stderr: stderr, buf: make([]byte, 32)} // small inputs reach every path
 		var out bytes.Buffer
-		buf := make([]byte, 1+(chunk&0xffff))
+		buf := make([]byte, 1+(chunk&0xff))
 		var err error
 		for err == nil {
 			var n int
 			n, err = r.Read(buf)
 			out.Write(buf[:n])
 		}
-		if strictlyValid(in) != errors.Is(err, io.EOF) {
-			t.Fatalf("valid %v, but the reader says %v", strictlyValid(in), err)
+		if !bytes.Equal(out.Bytes(), want.stdout) || !bytes.Equal(stderr.Bytes(), want.stderr) {
+			t.Fatalf("out %q err %q, want %q %q", out.Bytes(), stderr.Bytes(), want.stdout, want.stderr)
 		}
-		if !errors.Is(err, io.EOF) {
-			return
+		if want.err != nil && !errors.Is(err, want.err) || want.err == nil && !strings.HasPrefix(err.Error(), "the engine reports: ") {
+			t.Fatalf("error %v, want %v", err, want.err)
+		}
+		if !errors.Is(want.err, io.EOF) || chunk&15 != 0 {
+			return // the engine's own reader takes the most time by far
 		}
 		var wantOut, wantErr bytes.Buffer
 		if _, err := stdcopy.StdCopy(&wantOut, &wantErr, bytes.NewReader(in)); err != nil {
@@ -146,19 +153,60 @@ func FuzzFrameReader(f *testing.F) {
 	})
 }
 
-// strictlyValid is the specification, written the slow way.
-func strictlyValid(in []byte) bool {
+// pieces returns its data a few bytes at a time.
+type pieces struct {
+	data  []byte
+	size  int
+	reads int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	p.reads++
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), p.size*37)], p.data)
+	p.data = p.data[n:]
+	return n, nil
+}
+
+// frames is what a stream holds; err is nil for the engine's own words.
+type frames struct {
+	stdout, stderr []byte
+	err            error
+}
+
+// slowFrames is the specification, written the slow way.
+func slowFrames(in []byte) frames {
+	var out frames
 	for len(in) > 0 {
-		if len(in) < 8 || in[0] != 1 && in[0] != 2 || in[1] != 0 || in[2] != 0 || in[3] != 0 {
-			return false
+		if len(in) < 8 {
+			out.err = io.ErrUnexpectedEOF
+			return out
 		}
-		size := binary.BigEndian.Uint32(in[4:8])
-		if size > 1<<20 || int(size) > len(in)-8 {
-			return false
+		size := int(binary.BigEndian.Uint32(in[4:8]))
+		if in[0] < 1 || in[0] > 3 || in[1] != 0 || in[2] != 0 || in[3] != 0 || size > 1<<20 {
+			out.err = errFrame
+			return out
+		}
+		payload := in[8:min(len(in), 8+size)]
+		switch in[0] {
+		case 1:
+			out.stdout = append(out.stdout, payload...)
+		case 2:
+			out.stderr = append(out.stderr, payload...)
+		}
+		if len(payload) < size {
+			out.err = io.ErrUnexpectedEOF
+			return out
+		}
+		if in[0] == 3 {
+			return out
 		}
 		in = in[8+size:]
 	}
-	return true
+	out.err = io.EOF
+	return out
 }
 
 // endless repeats frames of log lines without allocating.
@@ -191,6 +239,19 @@ func BenchmarkFrameReader(b *testing.B) {
 				}
 				got -= len(line)
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 		})
 	}
+}
+
+func BenchmarkLogReader(b *testing.B) {
+	line := stampA + strings.Repeat("x", 269) + "\n"
+	r := newLogReader(io.NopCloser(&endless{data: []byte(frame(1, line))}), logFormat{stamped: true})
+	b.SetBytes(int64(len(line)))
+	for b.Loop() {
+		if got, err := r.Next(); err != nil || len(got.Text) != 269 {
+			b.Fatal(len(got.Text), err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "lines/s")
 }

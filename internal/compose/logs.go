@@ -27,6 +27,19 @@ type LogsOptions struct {
 	Stderr     bool
 }
 
+// LineEnd says what ended a line.
+type LineEnd uint8
+
+// The ends of a line.
+const (
+	EndNewline LineEnd = iota
+	// EndRestamped: the process ended in mid-line, and what it wrote after its
+	// restart carries another timestamp. The engine glues the two together.
+	EndRestamped
+	// EndStream: the stream ended first. The rest may still come with another one.
+	EndStream
+)
+
 // LogLine is one line of a container's output. Text has no line end and is
 // foreign; it is valid until the next call of [LogReader.Next].
 type LogLine struct {
@@ -34,6 +47,7 @@ type LogLine struct {
 	Stream string    // stdout or stderr; a terminal has only stdout
 	Text   []byte
 	Cut    bool // longer than 1 MiB; the rest of the line was dropped
+	End    LineEnd
 }
 
 // LogReader yields the lines of one container. It has to be closed.
@@ -43,21 +57,24 @@ type LogReader struct {
 	logFormat
 	pending [3]pendingLine // by stream number
 	frame   []byte         // what is left of the current frame
+	held    int            // bytes of src that frame stands in
+	own     []byte         // for frames that do not fit in src
+	at      int64          // the frame's timestamp, nanoseconds since 1970; 0 without one
 	stream  byte
+	stamps  stampParser
 	err     error
 }
 
 // pendingLine is a line whose end has not come yet.
 type pendingLine struct {
-	text  []byte
-	stamp []byte
-	open  bool
-	done  bool // its end has come: the next piece starts a new line
-	cut   bool
+	text []byte
+	at   int64
+	open bool
+	cut  bool
 }
 
-// Logs opens a container's log. Not every log driver can be read; the engine
-// then says so in the error.
+// Logs opens a container's log. Not every log driver can be read; the engine then
+// says so in the error, which matches [ErrUnreadable]. The log ends with ctx.
 func (c *Client) Logs(ctx context.Context, id string, opts LogsOptions) (*LogReader, error) {
 	one, err := c.Container(ctx, id)
 	if err != nil {
@@ -74,11 +91,35 @@ func (c *Client) Logs(ctx context.Context, id string, opts LogsOptions) (*LogRea
 	if !opts.Since.IsZero() {
 		request.Since = fmt.Sprintf("%d.%09d", opts.Since.Unix(), opts.Since.Nanosecond())
 	}
+	doing := "read the log of container " + shortID(id)
+	// The engine answers at once, before there is a line; only the lines may take
+	// any time, so the deadline ends with the answer.
+	ctx, cancel := context.WithCancelCause(ctx)
+	deadline := time.AfterFunc(readTimeout, func() { cancel(context.DeadlineExceeded) })
 	body, err := c.api.ContainerLogs(ctx, id, request)
-	if err != nil {
-		return nil, c.wrap("read the log of container "+shortID(id), err)
+	if !deadline.Stop() || err != nil {
+		if body != nil {
+			_ = body.Close()
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		cancel(nil)
+		return nil, c.wrap(doing, err)
 	}
-	return newLogReader(body, logFormat{tty: one.Tty, stamped: opts.Timestamps}), nil
+	return newLogReader(&logBody{body, cancel}, logFormat{tty: one.Tty, stamped: opts.Timestamps}), nil
+}
+
+// logBody gives back the context of its request when it is closed.
+type logBody struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+// Close implements io.Closer.
+func (b *logBody) Close() error {
+	b.cancel(nil)
+	return b.ReadCloser.Close()
 }
 
 // logFormat says what the bytes look like. Whether there is a terminal comes
@@ -113,35 +154,80 @@ func (r *LogReader) Next() (LogLine, error) {
 	}
 }
 
+// Ready reports whether the next line is here already: [LogReader.Next] will not
+// wait for the engine.
+func (r *LogReader) Ready() bool {
+	if bytes.IndexByte(r.frame, '\n') >= 0 {
+		return true
+	}
+	rest, _ := r.src.Peek(r.src.Buffered())
+	rest = rest[min(r.held, len(rest)):]
+	if r.tty {
+		return bytes.IndexByte(rest, '\n') >= 0
+	}
+	for len(rest) >= frameHeaderLen {
+		_, size, err := parseFrameHeader(rest[:frameHeaderLen])
+		if err != nil {
+			return true // Next says so
+		}
+		if len(rest) < frameHeaderLen+size {
+			return false
+		}
+		if bytes.IndexByte(rest[frameHeaderLen:frameHeaderLen+size], '\n') >= 0 {
+			return true
+		}
+		rest = rest[frameHeaderLen+size:]
+	}
+	return false
+}
+
 // read gets one frame, or one line or piece of a line from a terminal.
 func (r *LogReader) read() error {
+	// A buffered reader cannot fail to drop what it holds.
+	_, _ = r.src.Discard(r.held)
+	r.held, r.frame, r.at = 0, nil, 0
 	if r.tty {
 		return r.readRaw()
 	}
-	var header [frameHeaderLen]byte
-	if _, err := io.ReadFull(r.src, header[:]); err != nil {
+	header, err := r.src.Peek(frameHeaderLen)
+	if err != nil {
+		if len(header) > 0 {
+			return truncated(err)
+		}
 		return err
 	}
-	stream, size, err := parseFrameHeader(header[:])
+	stream, size, err := parseFrameHeader(header)
 	if err != nil {
 		return err
 	}
-	if cap(r.frame) < size {
-		r.frame = make([]byte, size)
-	}
-	r.frame = r.frame[:size]
-	if _, err := io.ReadFull(r.src, r.frame); err != nil {
-		r.frame = nil
+	payload, err := r.payload(size)
+	if err != nil {
 		return truncated(err)
 	}
 	if stream == streamEngine {
-		text := r.frame
-		r.frame = nil
-		return fmt.Errorf("the engine reports: %w", plainText(text))
+		return fmt.Errorf("the engine reports: %w", plainText(payload))
 	}
-	r.stream = stream
+	r.stream, r.frame = stream, payload
 	r.takeStamp()
 	return nil
+}
+
+// payload returns the frame at the head of src, without copying it when it fits.
+func (r *LogReader) payload(size int) ([]byte, error) {
+	if whole := frameHeaderLen + size; whole <= r.src.Size() {
+		frame, err := r.src.Peek(whole)
+		if err != nil {
+			return nil, err
+		}
+		r.held = whole
+		return frame[frameHeaderLen:], nil
+	}
+	_, _ = r.src.Discard(frameHeaderLen)
+	if cap(r.own) < size {
+		r.own = make([]byte, size)
+	}
+	_, err := io.ReadFull(r.src, r.own[:size])
+	return r.own[:size], err
 }
 
 // readRaw makes a frame of what a terminal wrote. A long line comes in pieces
@@ -149,114 +235,101 @@ func (r *LogReader) read() error {
 func (r *LogReader) readRaw() error {
 	r.stream = streamStdout
 	limit := logPieceLen
-	r.frame = r.frame[:0]
-	for len(r.frame) < limit {
+	r.own = r.own[:0]
+	for len(r.own) < limit {
 		b, err := r.src.ReadByte()
 		if err != nil {
+			r.frame = r.own
 			r.takeStamp()
 			return err
 		}
-		r.frame = append(r.frame, b)
+		r.own = append(r.own, b)
 		if b == '\n' {
 			break
 		}
 		if b == ' ' && r.stamped && limit == logPieceLen {
-			limit += stampLen(r.frame) // the piece is counted without its timestamp
+			_, n := r.stamps.parse(r.own)
+			limit += n // the piece is counted without its timestamp
 		}
 	}
+	r.frame = r.own
 	r.takeStamp()
 	return nil
 }
 
-// takeStamp moves the timestamp from the frame to the pending line. A frame
-// that starts without one is left whole.
+// takeStamp takes the timestamp off the frame. A frame that starts without one is
+// left whole.
 func (r *LogReader) takeStamp() {
-	line := &r.pending[r.stream]
-	line.restart()
 	if !r.stamped {
 		return
 	}
-	end := stampLen(r.frame)
-	if end == 0 {
-		return
-	}
-	if !line.open {
-		line.stamp = append(line.stamp[:0], r.frame[:end-1]...)
-	}
-	r.frame = r.frame[end:]
-	line.open = true
+	at, n := r.stamps.parse(r.frame)
+	r.at, r.frame = at, r.frame[n:]
 }
 
-// split moves bytes of the frame to the pending line and returns that line
-// when it is complete.
+// split returns the next line that ends in the frame, and keeps what does not end.
 func (r *LogReader) split() (LogLine, bool) {
 	if len(r.frame) == 0 {
 		return LogLine{}, false
 	}
 	line := &r.pending[r.stream]
-	line.restart()
-	line.open = true
+	if line.open && line.at != r.at {
+		return r.finish(r.stream, EndRestamped), true
+	}
 	end := bytes.IndexByte(r.frame, '\n')
 	if end < 0 {
+		line.at = r.at
 		line.add(r.frame)
-		r.frame = r.frame[:0]
+		r.frame = nil
 		return LogLine{}, false
 	}
-	line.add(r.frame[:end])
+	text := r.frame[:end]
 	r.frame = r.frame[end+1:]
-	return r.finish(r.stream), true
+	if line.open || len(text) > logLineMax {
+		line.at = r.at
+		line.add(text)
+		return r.finish(r.stream, EndNewline), true
+	}
+	return r.line(r.stream, pendingLine{text: text, at: r.at}, EndNewline), true
 }
 
 // flush returns a line that the end of the stream left open.
 func (r *LogReader) flush() (LogLine, bool) {
 	for _, stream := range []byte{streamStdout, streamStderr} {
-		if line := &r.pending[stream]; line.open && !line.done && len(line.text) > 0 {
-			return r.finish(stream), true
+		if r.pending[stream].open {
+			return r.finish(stream, EndStream), true
 		}
 	}
 	return LogLine{}, false
 }
 
-func (r *LogReader) finish(stream byte) LogLine {
+// finish closes the pending line; its text stays until the next one is added.
+func (r *LogReader) finish(stream byte, end LineEnd) LogLine {
 	line := &r.pending[stream]
-	line.done = true
-	out := LogLine{Stream: "stdout", Text: line.text, Cut: line.cut}
+	out := r.line(stream, *line, end)
+	*line = pendingLine{text: line.text[:0]}
+	return out
+}
+
+func (r *LogReader) line(stream byte, line pendingLine, end LineEnd) LogLine {
+	out := LogLine{Stream: "stdout", Text: line.text, Cut: line.cut, End: end}
 	if stream == streamStderr {
 		out.Stream = "stderr"
 	}
 	if r.tty {
 		out.Text = bytes.TrimSuffix(out.Text, []byte("\r"))
 	}
-	if len(line.stamp) > 0 {
-		out.Time = engineTime(string(line.stamp))
+	if line.at != 0 {
+		out.Time = time.Unix(0, line.at).UTC()
 	}
 	return out
 }
 
-// restart makes room for a new line once the last one was handed out.
-func (l *pendingLine) restart() {
-	if l.done {
-		*l = pendingLine{text: l.text[:0], stamp: l.stamp[:0]}
-	}
-}
-
 func (l *pendingLine) add(piece []byte) {
+	l.open = true
 	room := logLineMax - len(l.text)
 	if len(piece) > room {
 		piece, l.cut = piece[:room], true
 	}
 	l.text = append(l.text, piece...)
-}
-
-// stampLen is the length of an RFC 3339 timestamp and the blank behind it at
-// the start of p, 0 when there is none.
-func stampLen(p []byte) int {
-	end := bytes.IndexByte(p[:min(len(p), len(time.RFC3339Nano)+1)], ' ')
-	if end < len("2006-01-02T15:04:05Z") || p[4] != '-' || p[10] != 'T' {
-		return 0
-	}
-	if _, err := time.Parse(time.RFC3339Nano, string(p[:end])); err != nil {
-		return 0
-	}
-	return end + 1
 }

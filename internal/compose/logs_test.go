@@ -1,11 +1,14 @@
 package compose
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -91,13 +94,26 @@ func TestLogReader_BoundsALine(t *testing.T) {
 }
 
 func FuzzLogReader(f *testing.F) {
-	f.Add([]byte(frame(1, stampA+"a\n")+frame(2, "b")), byte(1))
-	f.Add([]byte(stampA+"a\r\n"), byte(3))
-	f.Fuzz(func(t *testing.T, in []byte, mode byte) {
-		r := newLogReader(io.NopCloser(strings.NewReader(string(in))), logFormat{stamped: mode&1 != 0, tty: mode&2 != 0})
+	piece := strings.Repeat("p", 50)
+	f.Add([]byte(frame(1, stampA+"a\n")+frame(2, "b")), byte(1), 3)
+	f.Add([]byte(frame(1, stampA+piece)+frame(2, stampA+"x\n")+frame(1, stampA+"end\n")+frame(1, stampB+"next\n")), byte(1), 70)
+	f.Add([]byte(frame(1, stampA+"half")+frame(1, stampB+"start\n")+frame(3, "gone")), byte(1), 1)
+	f.Add([]byte(frame(1, "a\nb\nc")+frame(1, "\n")+frame(1, "2026-01-02T03:04:05.5+01:00 z\n")), byte(1), 9)
+	f.Add([]byte(stampA+"a\r\n"), byte(3), 1)
+	f.Fuzz(func(t *testing.T, in []byte, mode byte, chunk int) {
+		format := logFormat{stamped: mode&1 != 0, tty: mode&2 != 0}
+		src := &pieces{data: in, size: 1 + chunk&0xff}
+		r := newLogReader(io.NopCloser(src), format)
+		var got []string
 		total := 0
+		var err error
 		for {
-			line, err := r.Next()
+			ready, reads := r.Ready(), src.reads
+			var line LogLine
+			line, err = r.Next()
+			if ready && src.reads != reads {
+				t.Fatalf("line %q was not ready", line.Text)
+			}
 			if err != nil {
 				break
 			}
@@ -105,6 +121,82 @@ func FuzzLogReader(f *testing.F) {
 			if strings.Contains(string(line.Text), "\n") || total > len(in) {
 				t.Fatalf("line %q, %d bytes of %d", line.Text, total, len(in))
 			}
+			got = append(got, shown(line.Stream, line.Time, string(line.Text), line.End))
+		}
+		if format.tty {
+			return
+		}
+		want, wantErr := slowLines(in, format.stamped)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+		if wantErr != nil && !errors.Is(err, wantErr) || wantErr == nil && !strings.HasPrefix(err.Error(), "the engine reports: ") {
+			t.Fatalf("error %v, want %v", err, wantErr)
 		}
 	})
+}
+
+func shown(stream string, at time.Time, text string, end LineEnd) string {
+	return fmt.Sprintf("%s %d %d %q", stream, at.UnixNano(), end, text)
+}
+
+// slowLines is the specification of the multiplexed format, written the slow way.
+func slowLines(in []byte, stamped bool) (out []string, err error) {
+	type open struct {
+		text string
+		at   time.Time
+		is   bool
+	}
+	var pending [3]open
+	names := []string{"", "stdout", "stderr"}
+	end := func(stream byte, how LineEnd) {
+		p := pending[stream]
+		out = append(out, shown(names[stream], p.at, p.text, how))
+		pending[stream] = open{}
+	}
+	err = io.EOF
+	for len(in) > 0 {
+		if len(in) < 8 {
+			err = io.ErrUnexpectedEOF
+			break
+		}
+		size := int(binary.BigEndian.Uint32(in[4:8]))
+		if in[0] < 1 || in[0] > 3 || in[1] != 0 || in[2] != 0 || in[3] != 0 || size > 1<<20 {
+			err = errFrame
+			break
+		}
+		if len(in) < 8+size {
+			err = io.ErrUnexpectedEOF
+			break
+		}
+		stream, text := in[0], string(in[8:8+size])
+		in = in[8+size:]
+		if stream == 3 {
+			err = nil
+			break
+		}
+		var at time.Time
+		if word, rest, ok := strings.Cut(text, " "); stamped && ok && len(word) >= len("2006-01-02T15:04:05Z") && len(word) <= len(time.RFC3339Nano) {
+			if parsed, err := time.Parse(time.RFC3339Nano, word); err == nil && parsed.UnixNano() != 0 {
+				at, text = time.Unix(0, parsed.UnixNano()).UTC(), rest
+			}
+		}
+		if text != "" && pending[stream].is && !pending[stream].at.Equal(at) {
+			end(stream, EndRestamped)
+		}
+		for text != "" {
+			line, rest, whole := strings.Cut(text, "\n")
+			pending[stream] = open{pending[stream].text + line, at, true}
+			if whole {
+				end(stream, EndNewline)
+			}
+			text = rest
+		}
+	}
+	for _, stream := range []byte{1, 2} {
+		if pending[stream].is {
+			end(stream, EndStream)
+		}
+	}
+	return out, err
 }

@@ -2,12 +2,14 @@ package deployment
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
+	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
 )
 
@@ -40,6 +42,66 @@ func (s *Stack) AccessLog(ctx context.Context, lines int, mode TailMode) (io.Rea
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}
 	return &logStream{stream}, nil
+}
+
+// source is what follows a log.
+type source interface {
+	Run(ctx context.Context, deliver func(logstream.Batch) error) error
+}
+
+// AccessLogSource follows the proxy's access log from outside its container.
+type AccessLogSource struct {
+	remote *logstream.RemoteSource
+	other  source // for a proxy without an agent
+}
+
+// FollowAccessLog returns a source that is run once; cfg needs no Dial. The agent in
+// the proxy's container serves the log by cursor: no line is lost or repeated over
+// a reconnect, a rotation, or a new proxy on the same volume. A proxy without an
+// agent is read with tail, which finds its place again among the last 2,000 lines.
+func (s *Stack) FollowAccessLog(cfg logstream.RemoteConfig) *AccessLogSource {
+	return s.followAgent(cfg, logstream.NewStreamSource(logstream.StreamConfig{
+		Open: func(ctx context.Context, lines int) (io.ReadCloser, error) {
+			return s.AccessLog(ctx, lines, TailFollow)
+		},
+		Tail: cfg.Start.Tail(), Addrs: cfg.Addrs, OnState: cfg.OnState,
+	}))
+}
+
+// FollowProxy is [Stack.FollowAccessLog] for any proxy: one without an agent is taken
+// to log to its standard output.
+func (s *Stack) FollowProxy(cfg logstream.RemoteConfig, notice func(text string)) *AccessLogSource {
+	return s.followAgent(cfg, logstream.NewContainerSource(logstream.ContainerConfig{
+		Engine: &Output{Client: s.Client, Project: s.Project},
+		Start:  cfg.Start, Addrs: cfg.Addrs, OnState: cfg.OnState, OnNotice: notice,
+	}))
+}
+
+func (s *Stack) followAgent(cfg logstream.RemoteConfig, other source) *AccessLogSource {
+	cfg.Dial = s.dialAccessLog
+	return &AccessLogSource{remote: logstream.NewRemoteSource(cfg), other: other}
+}
+
+// Run follows until ctx ends or deliver fails.
+func (a *AccessLogSource) Run(ctx context.Context, deliver func(logstream.Batch) error) error {
+	err := a.remote.Run(ctx, deliver)
+	if errors.Is(err, logstream.ErrNoServer) {
+		return a.other.Run(ctx, deliver)
+	}
+	return err
+}
+
+// dialAccessLog starts an agent that serves the log.
+func (s *Stack) dialAccessLog(ctx context.Context) (io.ReadWriteCloser, error) {
+	id, err := s.proxyID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stream, err := s.Client.ExecStream(ctx, id, compose.ExecOptions{Cmd: []string{"bgctl", "agent", "tail", proxy.AccessLog}})
+	if err != nil {
+		return nil, fmt.Errorf("read the access log: %w", err)
+	}
+	return &agentConn{stream}, nil
 }
 
 // proxyID finds the running proxy.

@@ -76,7 +76,7 @@ func (w *Watcher) Run(ctx context.Context, args ...string) ([]byte, error) {
 
 // Follow is [Watcher.Run] for a command that goes on until its standard input
 // ends, which closing the reader brings about.
-func (w *Watcher) Follow(ctx context.Context, args ...string) (*Output, error) {
+func (w *Watcher) Follow(ctx context.Context, args ...string) (*CommandOutput, error) {
 	if w.State != "running" {
 		return nil, fmt.Errorf("the watcher is %s: %w", w.State, ErrNotRunning)
 	}
@@ -84,14 +84,14 @@ func (w *Watcher) Follow(ctx context.Context, args ...string) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Output{logStream{stream}}, nil
+	return &CommandOutput{logStream{stream}}, nil
 }
 
-// Output is what a command in a container prints while it runs.
-type Output struct{ logStream }
+// CommandOutput is what a command in a container prints while it runs.
+type CommandOutput struct{ logStream }
 
 // Stderr returns the end of what it wrote to its standard error so far. Foreign.
-func (o *Output) Stderr() string { return string(o.stream.Stderr()) }
+func (o *CommandOutput) Stderr() string { return string(o.stream.Stderr()) }
 
 // command names the binary by its path: the image has nothing else, no PATH either.
 func (w *Watcher) command(args []string) []string {

@@ -8,7 +8,6 @@ package feed
 
 import (
 	"context"
-	"io"
 	"sync"
 	"time"
 
@@ -81,11 +80,8 @@ func (f *Feed) Run(ctx context.Context) {
 
 // readLog follows the access log.
 func (f *Feed) readLog(ctx context.Context) {
-	source := logstream.NewStreamSource(logstream.StreamConfig{
-		Open: func(ctx context.Context, tail int) (io.ReadCloser, error) {
-			return f.cfg.Stack.AccessLog(ctx, tail, deployment.TailFollow)
-		},
-		Tail: history, Addrs: f.addrs,
+	source := f.cfg.Stack.FollowAccessLog(logstream.RemoteConfig{
+		Start: logstream.AtLast(history), Addrs: f.addrs,
 		OnState: func(s logstream.State) { f.state("log", s.Connected, s.Err) },
 	})
 	// It ends with ctx only, and tells its troubles through OnState.

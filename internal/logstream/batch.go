@@ -30,6 +30,20 @@ func (b *batcher) add(line []byte) {
 	}
 }
 
+// addOpen takes a line whose newline never came, when it is whole all the same; it
+// is counted as cut otherwise.
+func (b *batcher) addOpen(line []byte) bool {
+	before := b.parser.counts
+	b.add(line)
+	whole := b.parser.counts.Parsed > before.Parsed
+	if !whole {
+		b.parser.counts = before // damage of a known cause, no bad line
+		b.parser.counts.Cut++
+	}
+	b.parser.counts.Lines++
+	return whole
+}
+
 func (b *batcher) full() bool { return len(b.records) >= maxBatch }
 
 // flush delivers what there is; a change of the counts alone is news as well.

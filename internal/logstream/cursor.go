@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"hash/fnv"
 	"io"
+	"math"
 	"strconv"
 )
 
-// Cursor is a place in a followed file that survives a restart: after the last
-// line delivered. It names the file by device and inode, and proves that it is
-// still the same file by the bytes before the place, because inodes are reused and
-// files are cut in place.
+// Cursor is a place in a followed log that survives a restart: after the last line
+// delivered. It names a file by device and inode, and proves that it is still the
+// same file by the bytes before the place, because inodes are reused and files are
+// cut in place. In a container's output it is the time of the last line, and how
+// many lines of that very time were delivered.
 type Cursor struct {
 	Path      string   `json:"path,omitempty"`
 	Dev       uint64   `json:"dev,omitempty"`
@@ -20,18 +22,47 @@ type Cursor struct {
 	MarkerLen int      `json:"marker_len,omitempty"` // how many bytes
 	Older     []Cursor `json:"older,omitempty"`      // rotated files not yet at their end
 	Known     []Known  `json:"known,omitempty"`      // files beside the log that are done with
+
+	Container string `json:"container,omitempty"` // its ID
+	Time      int64  `json:"time,omitempty"`      // of the last line, nanoseconds since 1970
+	Lines     int    `json:"lines,omitempty"`     // that have this time
 }
 
 // Known is a file beside the log, recognised by the hash of its first bytes too:
-// the inode of a deleted one is soon used again.
+// the inode of a deleted one is soon used again. One that was followed and closed
+// has the place up to which it was read.
 type Known struct {
-	Dev  uint64 `json:"dev,omitempty"`
-	Ino  uint64 `json:"ino"`
-	Head string `json:"head"`
+	Dev     uint64 `json:"dev,omitempty"`
+	Ino     uint64 `json:"ino"`
+	Head    string `json:"head"`
+	HeadLen int    `json:"head_len"`
+
+	Closed    bool   `json:"closed,omitempty"`
+	Read      int64  `json:"read,omitempty"`
+	Size      int64  `json:"size,omitempty"` // when it was closed
+	Marker    string `json:"marker,omitempty"`
+	MarkerLen int    `json:"marker_len,omitempty"`
+}
+
+func (p neighbour) known(id fileID) Known {
+	return Known{
+		Dev: id.dev, Ino: id.ino, Head: p.head, HeadLen: p.headLen,
+		Closed: p.closed, Read: p.read, Size: p.size, Marker: p.mark, MarkerLen: p.markLen,
+	}
+}
+
+func (k Known) place() (fileID, neighbour) {
+	return fileID{dev: k.Dev, ino: k.Ino}, neighbour{
+		head: k.Head, headLen: k.HeadLen,
+		closed: k.Closed, read: k.Read, size: k.Size, mark: k.Marker, markLen: k.MarkerLen,
+	}
 }
 
 // IsZero reports whether the cursor points nowhere.
-func (c Cursor) IsZero() bool { return c.Path == "" && c.Ino == 0 }
+func (c Cursor) IsZero() bool { return !c.OfFile() && c.Container == "" }
+
+// OfFile reports whether the cursor points into a file.
+func (c Cursor) OfFile() bool { return c.Path != "" || c.Ino != 0 }
 
 // startKind is where a source begins.
 type startKind uint8
@@ -62,6 +93,15 @@ func AtLast(n int) Start { return Start{kind: fromLast, lines: n} }
 // AtCursor goes on where a cursor points. When its file is gone, it starts with
 // the first line and counts a gap. The zero cursor means [AtBeginning].
 func AtCursor(c Cursor) Start { return Start{kind: fromCursor, cursor: c} }
+
+// Tail is how many lines before the end of the log it begins, for readers that know
+// nothing better: those of a cursor cannot be told.
+func (s Start) Tail() int {
+	if s.kind == fromBeginning {
+		return math.MaxInt32
+	}
+	return s.lines
+}
 
 const markerLen = 256
 

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// follower runs a FileSource with short times and collects the paths it delivers.
-type follower struct {
+// fileRun runs a FileSource with short times and collects the paths it delivers.
+type fileRun struct {
 	t      *testing.T
 	path   string
 	mu     sync.Mutex
@@ -26,14 +26,14 @@ type follower struct {
 	done   chan error
 }
 
-func follow(t *testing.T, path string, start Start) *follower {
+func follow(t *testing.T, path string, start Start) *fileRun {
 	t.Helper()
 	return followIdle(t, path, start, 100*time.Millisecond)
 }
 
-func followIdle(t *testing.T, path string, start Start, idle time.Duration) *follower {
+func followIdle(t *testing.T, path string, start Start, idle time.Duration) *fileRun {
 	t.Helper()
-	f := &follower{t: t, path: path, done: make(chan error, 1)}
+	f := &fileRun{t: t, path: path, done: make(chan error, 1)}
 	ctx, stop := context.WithCancel(t.Context())
 	f.stop = stop
 	src := NewFileSource(FileConfig{
@@ -46,7 +46,7 @@ func followIdle(t *testing.T, path string, start Start, idle time.Duration) *fol
 	return f
 }
 
-func (f *follower) deliver(b Batch) error {
+func (f *fileRun) deliver(b Batch) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(b.Records) > maxBatch {
@@ -59,7 +59,7 @@ func (f *follower) deliver(b Batch) error {
 	return nil
 }
 
-func (f *follower) quit() {
+func (f *fileRun) quit() {
 	f.stop()
 	if err, ok := <-f.done; ok && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrNotRegular) {
 		f.t.Errorf("Run: %v", err)
@@ -70,7 +70,7 @@ func (f *follower) quit() {
 func closed() chan error { c := make(chan error); close(c); return c }
 
 // want waits until exactly these lines have come, in this order.
-func (f *follower) want(lines ...string) {
+func (f *fileRun) want(lines ...string) {
 	f.t.Helper()
 	f.until(func() bool { return len(f.got) >= len(lines) })
 	time.Sleep(15 * time.Millisecond) // a repeated line would come now
@@ -81,7 +81,7 @@ func (f *follower) want(lines ...string) {
 	}
 }
 
-func (f *follower) until(ok func() bool) {
+func (f *fileRun) until(ok func() bool) {
 	f.t.Helper()
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		f.mu.Lock()
@@ -176,14 +176,14 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
-		run  func(t *testing.T, f *follower, path string)
+		run  func(t *testing.T, f *fileRun, path string)
 	}{
-		{"F1 rename and reopen", func(t *testing.T, f *follower, path string) {
+		{"F1 rename and reopen", func(t *testing.T, f *fileRun, path string) {
 			must(t, os.Rename(path, path+".1"))
 			appendTo(t, path, logLine("/b"))
 			f.want("/a", "/b")
 		}},
-		{"F2 late writes to the renamed file", func(t *testing.T, f *follower, path string) {
+		{"F2 late writes to the renamed file", func(t *testing.T, f *fileRun, path string) {
 			w := openWriter(t, path)
 			must(t, os.Rename(path, path+".1"))
 			appendTo(t, path, "")
@@ -194,7 +194,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			appendTo(t, path, logLine("/new"))
 			f.want("/a", "/old0", "/old1", "/old2", "/old3", "/old4", "/new")
 		}},
-		{"F3 rename and no new file for a while", func(t *testing.T, f *follower, path string) {
+		{"F3 rename and no new file for a while", func(t *testing.T, f *fileRun, path string) {
 			w := openWriter(t, path)
 			must(t, os.Rename(path, path+".1"))
 			f.until(func() bool { return !f.states[len(f.states)-1].Connected })
@@ -204,7 +204,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			f.want("/a", "/late", "/new")
 			f.until(func() bool { return f.states[len(f.states)-1].Connected })
 		}},
-		{"F5 copytruncate", func(t *testing.T, f *follower, path string) {
+		{"F5 copytruncate", func(t *testing.T, f *fileRun, path string) {
 			data, err := os.ReadFile(path)
 			must(t, err)
 			must(t, os.WriteFile(path+".1", data, 0o600))
@@ -212,7 +212,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			appendTo(t, path, logLine("/b"))
 			f.want("/a", "/b")
 		}},
-		{"F5 copytruncate with lines not read yet", func(t *testing.T, f *follower, path string) {
+		{"F5 copytruncate with lines not read yet", func(t *testing.T, f *fileRun, path string) {
 			data, err := os.ReadFile(path)
 			must(t, err)
 			must(t, os.WriteFile(path+".1", append(data, logLine("/unread")...), 0o600))
@@ -221,7 +221,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			appendTo(t, path, logLine("/b"))
 			f.want("/a", "/unread", "/b")
 		}},
-		{"F5 regrown beyond the old place between two looks", func(t *testing.T, f *follower, path string) {
+		{"F5 regrown beyond the old place between two looks", func(t *testing.T, f *fileRun, path string) {
 			// One write call replaces the content: never seen shorter.
 			w, err := os.OpenFile(path, os.O_WRONLY, 0o600)
 			must(t, err)
@@ -229,7 +229,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			write(t, w, logLines("/b", "/c", "/d"))
 			f.want("/a", "/b", "/c", "/d")
 		}},
-		{"F6 truncated with half a line", func(t *testing.T, f *follower, path string) {
+		{"F6 truncated with half a line", func(t *testing.T, f *fileRun, path string) {
 			appendTo(t, path, `{"msec":"17`)
 			time.Sleep(20 * time.Millisecond)
 			must(t, os.Truncate(path, 0))
@@ -240,20 +240,20 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 				t.Errorf("counts %+v", f.counts)
 			}
 		}},
-		{"F7 deleted and created again", func(t *testing.T, f *follower, path string) {
+		{"F7 deleted and created again", func(t *testing.T, f *fileRun, path string) {
 			must(t, os.Remove(path))
 			f.until(func() bool { return errors.Is(f.states[len(f.states)-1].Err, os.ErrNotExist) })
 			appendTo(t, path, logLine("/b"))
 			f.want("/a", "/b")
 		}},
-		{"F9 half lines, byte by byte", func(t *testing.T, f *follower, path string) {
+		{"F9 half lines, byte by byte", func(t *testing.T, f *fileRun, path string) {
 			for _, c := range []byte(logLine("/slow")) {
 				appendTo(t, path, string(c))
 				time.Sleep(time.Millisecond)
 			}
 			f.want("/a", "/slow")
 		}},
-		{"F9 half a line, then rotation, then the other half", func(t *testing.T, f *follower, path string) {
+		{"F9 half a line, then rotation, then the other half", func(t *testing.T, f *fileRun, path string) {
 			w := openWriter(t, path)
 			line := logLine("/half")
 			write(t, w, line[:20])
@@ -263,14 +263,14 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			write(t, w, line[20:])
 			f.want("/a", "/new", "/half")
 		}},
-		{"a last line without a newline is taken when its file is done", func(t *testing.T, f *follower, path string) {
+		{"a last line without a newline is taken when its file is done", func(t *testing.T, f *fileRun, path string) {
 			appendTo(t, path, strings.TrimSuffix(logLine("/end"), "\n"))
 			time.Sleep(20 * time.Millisecond)
 			must(t, os.Rename(path, path+".1"))
 			appendTo(t, path, logLine("/new"))
 			f.want("/a", "/new", "/end")
 		}},
-		{"F10 lines around the limit", func(t *testing.T, f *follower, path string) {
+		{"F10 lines around the limit", func(t *testing.T, f *fileRun, path string) {
 			base := len(logLine("/")) - 1
 			at := func(n int) string { return logLine("/" + strings.Repeat("x", n-base)) }
 			appendTo(t, path, at(MaxLine+1)+at(MaxLine)+strings.Repeat("y", 1<<20)+"\n"+logLine("/b"))
@@ -279,7 +279,7 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 				t.Errorf("counts %+v", f.counts)
 			}
 		}},
-		{"F11 NULs left by a writer that does not append", func(t *testing.T, f *follower, path string) {
+		{"F11 NULs left by a writer that does not append", func(t *testing.T, f *fileRun, path string) {
 			must(t, os.Truncate(path, 0))
 			time.Sleep(20 * time.Millisecond)
 			w, err := os.OpenFile(path, os.O_WRONLY, 0o600)
@@ -289,14 +289,14 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			must(t, err)
 			f.want("/a", "/b")
 		}},
-		{"F14 a link switched to another file", func(t *testing.T, f *follower, path string) {
+		{"F14 a link switched to another file", func(t *testing.T, f *fileRun, path string) {
 			other := filepath.Join(t.TempDir(), "other.log")
 			appendTo(t, other, logLine("/other"))
 			must(t, os.Symlink(other, path+".tmp"))
 			must(t, os.Rename(path+".tmp", path))
 			f.want("/a", "/other")
 		}},
-		{"a copy made by hand is not read", func(t *testing.T, f *follower, path string) {
+		{"a copy made by hand is not read", func(t *testing.T, f *fileRun, path string) {
 			appendTo(t, path+".bak", logLine("/bak"))
 			time.Sleep(20 * time.Millisecond)
 			must(t, os.Rename(path, path+".1"))

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // ErrNotRegular is returned for a log that is no regular file and cannot be followed.
@@ -79,58 +77,4 @@ func refuseStream(path string) error {
 		path = target
 	}
 	return nil
-}
-
-// sibling is a file beside the log that may be a rotated part of it.
-type sibling struct {
-	path  string
-	id    fileID
-	mtime time.Time
-}
-
-// siblings lists the rotated files of path, oldest first. Compressed ones are of no use.
-func siblings(path string) []sibling {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	var out []sibling
-	for _, e := range entries {
-		name := e.Name()
-		if name == base || !strings.HasPrefix(name, base) || compressed(name) {
-			continue
-		}
-		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		id, _ := identify(info)
-		out = append(out, sibling{path: filepath.Join(dir, name), id: id, mtime: info.ModTime()})
-	}
-	slices.SortStableFunc(out, func(a, b sibling) int { return a.mtime.Compare(b.mtime) })
-	return out
-}
-
-// head hashes the first bytes of the sibling, "" when they cannot be read.
-func (x sibling) head() string {
-	f, _, err := openLog(x.path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }() // only read
-	buf := make([]byte, markerLen)
-	n, _ := f.ReadAt(buf, 0)
-	return hash(buf[:n])
-}
-
-func compressed(name string) bool {
-	switch filepath.Ext(name) {
-	case ".gz", ".bz2", ".xz", ".zst":
-		return true
-	}
-	return false
 }

@@ -6,13 +6,13 @@ import (
 )
 
 // begin opens the log for the first time, at the place the configuration asks for.
-func (s *FileSource) begin(f *os.File, info os.FileInfo) error {
+func (s *follower) begin(f *os.File, info os.FileInfo, beside []sibling) error {
 	id, _ := identify(info)
 	start := s.cfg.Start
 	switch start.kind {
 	case fromBeginning:
 	case fromCursor:
-		s.resume(f, info, start.cursor)
+		s.resume(f, info, beside)
 		return nil
 	case fromEnd, fromLast:
 		offset, err := lastLines(f, info.Size(), start.lines)
@@ -28,15 +28,17 @@ func (s *FileSource) begin(f *os.File, info os.FileInfo) error {
 
 // resume goes on at a cursor: in the same file, or in the file it has become by
 // rotation followed by those that came after it, or at the head with a gap noted.
-func (s *FileSource) resume(f *os.File, info os.FileInfo, c Cursor) {
+func (s *follower) resume(f *os.File, info os.FileInfo, beside []sibling) {
+	c := s.cfg.Start.cursor
 	id, _ := identify(info)
-	if c.IsZero() {
+	if !c.OfFile() {
 		s.push(f, id, 0)
 		return
 	}
-	s.known = map[fileID]string{}
+	s.known = map[fileID]neighbour{}
 	for _, k := range c.Known {
-		s.known[fileID{dev: k.Dev, ino: k.Ino}] = k.Head
+		id, p := k.place()
+		s.known[id] = p
 	}
 	for _, old := range c.Older {
 		s.reopen(old)
@@ -46,9 +48,9 @@ func (s *FileSource) resume(f *os.File, info os.FileInfo, c Cursor) {
 		return
 	}
 	if s.reopen(c) {
-		s.openMissed(id)
+		s.openMissed(beside, id)
 	} else {
-		s.b.parser.counts.Gaps++
+		s.counts.Gaps++
 	}
 	s.push(f, id, 0)
 }
@@ -58,7 +60,7 @@ func (c Cursor) id() fileID { return fileID{dev: c.Dev, ino: c.Ino} }
 // reopen finds the file of a cursor under another name. A copy (copytruncate) has
 // another inode but the same bytes, so the bytes decide; an inode alone is enough
 // only when nothing was read yet.
-func (s *FileSource) reopen(c Cursor) bool {
+func (s *follower) reopen(c Cursor) bool {
 	all := siblings(s.cfg.Path)
 	// The very inode first: it may still be written to, a copy never is.
 	slices.SortStableFunc(all, func(a, b sibling) int { return rank(a, c) - rank(b, c) })

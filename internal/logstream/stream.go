@@ -78,6 +78,9 @@ func (s *StreamSource) Run(ctx context.Context, deliver func(Batch) error) error
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -3,6 +3,7 @@ package sanitize_test
 import (
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"bgctl/internal/sanitize"
@@ -101,10 +102,30 @@ func FuzzLine(f *testing.F) {
 		if again := sanitize.Line(line); again != line {
 			t.Errorf("not stable: %q, then %q", line, again)
 		}
-		cut := string(sanitize.AppendLine(nil, []byte(s), limit))
+		const before = "kept \x1b"
+		in := []byte(s)
+		out := string(sanitize.AppendLine([]byte(before), in, limit))
+		if string(in) != s {
+			t.Errorf("the input was changed: %q, was %q", in, s)
+		}
+		cut, kept := strings.CutPrefix(out, before)
+		if !kept {
+			t.Errorf("what was there before is gone: %q", out)
+		}
 		check(t, cut)
-		if n := utf8.RuneCountInString(cut); limit > 0 && n > limit {
-			t.Errorf("%d runes, limit %d: %q", n, limit, cut)
+		if again := string(sanitize.AppendLine(nil, []byte(cut), limit)); again != cut {
+			t.Errorf("not stable with limit %d: %q, then %q", limit, cut, again)
+		}
+		whole := string(sanitize.AppendLine(nil, in, 0))
+		if limit > 0 && utf8.RuneCountInString(cut) > limit {
+			t.Errorf("more runes than %d: %q", limit, cut)
+		}
+		if start, short := strings.CutSuffix(cut, "…"); cut != whole && (!short || !strings.HasPrefix(whole, start)) {
+			t.Errorf("%q is no beginning of %q", cut, whole)
+		}
+		// Whatever a sender writes, the line that follows it is shown whole.
+		if next := sanitize.Line(s[:min(len(s), 64)] + "\x18\n" + "next"); !strings.HasSuffix(next, "next") {
+			t.Errorf("the text behind %q is hidden: %q", s, next)
 		}
 	})
 }
@@ -115,8 +136,19 @@ func check(t *testing.T, line string) {
 	if !utf8.ValidString(line) {
 		t.Errorf("not UTF-8: %q", line)
 	}
+	for i := range len(line) {
+		if line[i] < 0x20 || line[i] == 0x7f {
+			t.Errorf("byte %#x in %q", line[i], line)
+		}
+	}
 	for _, r := range line {
-		if r < 0x20 || r >= 0x7f && r <= 0x9f {
+		switch {
+		case r < 0x20 || r >= 0x7f && r <= 0x9f,
+			// Bidi: marks, embeddings, overrides, isolates.
+			r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069,
+			// Line and paragraph separators, zero-width characters, tags.
+			r == 0x2028 || r == 0x2029 || r >= 0x200b && r <= 0x200d || r == 0x2060 || r == 0xfeff || r >= 0xe0000 && r <= 0xe0fff,
+			unicode.In(r, unicode.Cc, unicode.Cf, unicode.Cs):
 			t.Errorf("%U in %q", r, line)
 		}
 	}
