@@ -237,23 +237,3 @@ func TestWindowCountsDown(t *testing.T) {
 		t.Errorf("%d cells, last %v", n, cells[n-1])
 	}
 }
-
-func BenchmarkObserve(b *testing.B) {
-	d, r, at := NewDetector(DefaultConfig()), rec(blue, 200), start()
-	r.Active = blue
-	for b.Loop() {
-		at = at.Add(time.Millisecond)
-		r.Time = at
-		d.Observe(&r)
-	}
-}
-
-func BenchmarkObserveFailing(b *testing.B) {
-	d, r, at := NewDetector(DefaultConfig()), rec(blue, 502, 200), start()
-	r.Active = blue
-	for b.Loop() {
-		at = at.Add(time.Millisecond)
-		r.Time = at
-		d.Observe(&r)
-	}
-}

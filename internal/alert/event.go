@@ -1,10 +1,48 @@
 // Package alert decides what the log means: it takes records and yields events.
-// It holds the sliding error-rate window, the per-pool statistics and the
-// detectors of failover, recovery and planned switches.
+// It holds the sliding error-rate window, the per-pool statistics and one detector
+// per kind of alert.
 //
 // The package is pure. It does no I/O and reads no clock: time comes with the
 // records and with the ticks of its caller, so that a replay of a log yields the
 // very events the live run yielded.
+//
+//	record ─▶ window ─▶ all_down ─▶ failover, flapping ─▶ error_rate ─▶ degraded ─▶ latency
+//	tick ───▶ source_lost, no_traffic                       │
+//	                                                         ▼
+//	                         transition ─▶ post now, or keep for later ─▶ Event
+//
+// # When an alert changes
+//
+// Error rate, degraded and latency are shares of bad requests and obey one machine
+// (level): they fire above a threshold over the long window and over its newest
+// part, given enough requests and enough bad ones, and end at a clear level that
+// has lasted. Failover needs three lines in a row by the pool that is not active
+// and a failed attempt on the active one, or a longer run without; recovery needs
+// 80 % of 20 lines and twice the proxy's fail timeout without a failure. A switch
+// is a change of the pool that the lines name. Logs that name none are understood
+// as far as they go, and what is guessed is said so.
+//
+// No traffic and a lost log make a state [Unknown]: it keeps what was known, and
+// only new requests end it.
+//
+// # When a change is posted
+//
+// Every change is an event; one whose Muted is empty is to be posted. Two posts of
+// one type are a cooldown apart. A change within it is kept, and at its end what is
+// so then is compared with what was said: nothing new, the state, one message for an
+// episode that came and went, or a digest of three changes and more. So within a
+// cooldown and a second after the last change, what was said last is what is so. An
+// outage of everything and an error rate of 50 % break the cooldown once. Reminders
+// ([Config].Repeat) come to the tick after that time since the last post of the
+// alert; they use the type's cooldown like any post. Maintenance, a greater alert
+// and lines that are read to catch up mute messages, never the evaluation, and what
+// they muted and is over is not told afterwards.
+//
+// # Restarts
+//
+// [Snapshot] is the whole state. A restored detector goes on as if it had never
+// stopped; whether the lines in between are read or skipped is the caller's choice:
+// see [Detector.MuteBefore] and [Detector.SourceLost].
 package alert
 
 import (

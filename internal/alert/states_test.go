@@ -68,6 +68,15 @@ func TestErrorRate_RecoversInLittleTraffic(t *testing.T) {
 	}
 }
 
+// Two of three requests are no half of anything.
+func TestErrorRate_EscalatesOnlyOnEnoughRequests(t *testing.T) {
+	s := newSim(t, nil)
+	s.ok(150).send(6, rec(blue, 500)).idle(10*time.Minute).ok(1).send(2, rec(blue, 500))
+	if want := []string{"error_rate firing"}; !slices.Equal(s.said(), want) {
+		t.Errorf("posted %q, want %q", s.said(), want)
+	}
+}
+
 func TestErrorRate_ClearLevelIsASetting(t *testing.T) {
 	for _, tt := range []struct {
 		clear float64
