@@ -67,6 +67,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		return fmt.Errorf("listen for /healthz: %w", err)
 	}
 	detector := alert.NewDetector(cfg)
+	detector.MuteBefore(oldNews(f.state, cfg.MaxAge, time.Now()))
 	lost := &sourceHealth{}
 	source, err := a.watchSource(ctx, f, cfg.Window, lost.set)
 	if err != nil {
@@ -82,6 +83,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: receivers, Listener: listener,
 		Cursor:          func() any { return source.cursor },
 		SourceHealth:    lost.get,
+		SourceChanged:   func(why string) { tellSource(detector, why) },
 		MaintenanceMode: mode, Version: version(),
 		SetMaintenance: func(m watch.Maintenance) []alert.Event {
 			detector.SetMaintenance(m.Scope, m.Until)
@@ -94,9 +96,31 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	return err
 }
 
-// logPoll is how often the log is looked at: the largest part of the delay
-// between a request and the decision about it.
+// logPoll is how often the log is looked at where the system does not tell that it
+// grew: the largest part of the delay between a request and the decision about it.
 const logPoll = 100 * time.Millisecond
+
+// oldNews is the time before which a request is no news any more: where the watcher
+// left off it tells what it missed lately, and at its first start nothing.
+func oldNews(state string, maxAge time.Duration, now time.Time) time.Time {
+	st, err := watch.LoadState(state)
+	if err != nil || st.Saved.IsZero() {
+		return now
+	}
+	if maxAge == 0 {
+		return time.Time{}
+	}
+	return now.Add(-maxAge)
+}
+
+// tellSource passes on whether the log can be read.
+func tellSource(d *alert.Detector, why string) {
+	if why == "" {
+		d.SourceBack()
+		return
+	}
+	d.SourceLost(why)
+}
 
 // hostname names this machine in messages.
 func hostname() string {

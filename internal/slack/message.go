@@ -122,10 +122,11 @@ func fields(ev alert.Event) []*slack.TextBlockObject {
 	}
 	if w := ev.Window; w.N > 0 {
 		add("Clients saw", fmt.Sprintf("%d of %d requests failed: %s (threshold %s)",
-			w.Errors, w.N, percent(w.Rate), percent(ev.Threshold))+gone(w))
+			w.ClientErrors, w.N, percent(w.ClientRate), percent(ev.Threshold))+gone(w))
 		add("Attempts", fmt.Sprintf("%d of %d requests with a failed attempt: %s",
-			w.AttemptErrors, w.N, percent(w.AttemptRate)))
+			w.AttemptErrors, w.N, percent(w.AttemptRate))+saved(w))
 	}
+	add("Latency", latency(ev.Latency))
 	add(since(ev))
 	add("How bad it was", outcome(ev.Episode))
 	add("First bad request", sample(ev.First))
@@ -172,6 +173,26 @@ func outcome(e *alert.Episode) string {
 		text += ", " + percent(e.PeakAttempts) + " with a failed attempt"
 	}
 	return text
+}
+
+// latency says how slow the slow end is, and against what.
+func latency(t *alert.Tail) string {
+	if t == nil {
+		return ""
+	}
+	text := fmt.Sprintf("p95 of %d requests: %.0f ms (limit %.0f ms)", t.N, t.P95, t.Limit)
+	if t.Baseline > 0 {
+		text += fmt.Sprintf("; usual are %.0f ms", t.Baseline)
+	}
+	return text
+}
+
+// saved tells how many of the failed attempts nobody noticed.
+func saved(w alert.Window) string {
+	if w.Saved == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of them answered by the other pool", w.Saved)
 }
 
 func gone(w alert.Window) string {

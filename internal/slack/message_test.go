@@ -27,7 +27,7 @@ func failoverEvent() alert.Event {
 		ID: "failover-3", Time: noon, Type: alert.Failover, Status: alert.Firing, Severity: alert.Critical,
 		Summary: "green serves requests meant for blue", From: bluegreen.Blue, To: bluegreen.Green,
 		Pool: bluegreen.Green, Active: bluegreen.Blue, Release: "v1.4.2",
-		Window:    alert.Window{Size: 200, N: 200, Errors: 1, Rate: 0.5, AttemptErrors: 24, AttemptRate: 12, ClientGone: 2},
+		Window:    alert.Window{Size: 200, N: 200, Errors: 1, Rate: 0.5, ClientErrors: 1, ClientRate: 0.5, AttemptErrors: 24, AttemptRate: 12, ClientGone: 2},
 		Threshold: 2, Since: noon.Add(-3 * time.Second),
 		First: &alert.Sample{
 			Time: noon.Add(-3 * time.Second), Method: "GET", Path: "/cart?id=1", Status: 200,
@@ -55,7 +55,8 @@ func TestMessage_Golden(t *testing.T) {
 		"failover":      {failoverEvent(), meta},
 		"recovered":     {recovered, late},
 		"switch":        {alert.Event{ID: "switch-1", Time: noon, Type: alert.Switch, Status: alert.Info, Summary: "traffic moved from blue to green", From: bluegreen.Blue, To: bluegreen.Green, Active: bluegreen.Green}, meta},
-		"error_rate":    {alert.Event{ID: "error_rate-1", Time: noon, Type: alert.ErrorRate, Status: alert.Firing, Severity: alert.Critical, Summary: "12.5 % of requests fail", Pool: bluegreen.Blue, Window: alert.Window{N: 200, Errors: 25, Rate: 12.5}, Threshold: 2}, meta},
+		"error_rate":    {alert.Event{ID: "error_rate-1", Time: noon, Type: alert.ErrorRate, Status: alert.Firing, Severity: alert.Critical, Summary: "12.5 % of requests fail", Pool: bluegreen.Blue, Window: alert.Window{N: 200, Errors: 25, Rate: 12.5, ClientErrors: 25, ClientRate: 12.5}, Threshold: 2}, meta},
+		"latency":       {alert.Event{ID: "latency-1", Time: noon, Type: alert.Latency, Status: alert.Firing, Severity: alert.Warning, Summary: "95 % of the requests to blue take up to 812 ms, limit 300 ms", Pool: bluegreen.Blue, Active: bluegreen.Blue, Since: noon, Latency: &alert.Tail{N: 200, P95: 812, Limit: 300, Baseline: 100}, Window: alert.Window{N: 200, Saved: 3, AttemptErrors: 3, AttemptRate: 1.5}}, meta},
 		"minimal":       {alert.Event{ID: "notice-1", Time: noon, Type: alert.Notice, Status: alert.Info, Summary: "watching"}, Meta{}},
 		"all_down_over": {alert.Event{ID: "all_down-2", Time: noon, Type: alert.AllDown, Status: alert.Resolved, Since: noon.Add(-time.Minute)}, meta},
 	}

@@ -57,13 +57,13 @@ func title(ev alert.Event) string {
 		return pick(ev.Status, "Traffic is back", "No traffic")
 	case alert.Notice:
 		return "Notice"
-	case "degraded":
+	case alert.Degraded:
 		return pick(ev.Status, "No attempt fails any more", "Degraded: attempts on "+name(ev.Pool.String())+" fail")
-	case "latency":
+	case alert.Latency:
 		return pick(ev.Status, "Answers are fast again", "Answers are slow")
-	case "source_lost":
+	case alert.SourceLost:
 		return pick(ev.Status, "The access log is read again", "The access log cannot be read")
-	case "maintenance":
+	case alert.Upkeep:
 		return "Maintenance"
 	}
 	return ownTitle(ev)

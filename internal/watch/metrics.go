@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,7 +86,9 @@ func newMetrics(w *watcher) *metrics {
 
 // firingTypes are the alerts that show from the start with 0.
 func firingTypes() []alert.Type {
-	return []alert.Type{alert.ErrorRate, alert.Failover, alert.AllDown, alert.Flapping, alert.NoTraffic}
+	return slices.DeleteFunc(alert.Types(), func(t alert.Type) bool {
+		return t == alert.Switch || t == alert.Upkeep || t == alert.Notice // these neither fire nor resolve
+	})
 }
 
 func durations(set metricSet) *prometheus.HistogramVec {

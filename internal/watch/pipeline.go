@@ -93,6 +93,9 @@ func (w *watcher) checkSource() {
 		return
 	}
 	w.sourceErr = text
+	if w.cfg.SourceChanged != nil {
+		w.cfg.SourceChanged(text)
+	}
 	if text == "" {
 		w.out.notice("the log is being read again")
 		return

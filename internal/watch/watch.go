@@ -96,6 +96,9 @@ type Config struct {
 	Cursor func() any
 	// SourceHealth returns why the source has lost its log, nil while it reads.
 	SourceHealth func() error
+	// SourceChanged tells the detector that the log was lost, and why, or with "" that
+	// it is back. Nil: the detector is not told.
+	SourceChanged func(why string)
 	// SetMaintenance tells the detector which messages are muted and until when; the
 	// zero Maintenance ends it. Events it yields go out. Nil: not supported.
 	SetMaintenance func(m Maintenance) []alert.Event
