@@ -30,6 +30,7 @@ type dashboardFlags struct {
 	theme    string
 	graph    string
 	window   string
+	demoRate float64
 	set      func(name string) bool // was the flag given?
 }
 
@@ -54,6 +55,9 @@ func newDashboardCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.theme, "theme", tui.ThemeAuto, "auto, dark, light, high-contrast, mono")
 	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille, ascii")
 	cmd.Flags().StringVar(&f.window, "window", "5m", "how far back plots look: 1m, 5m, 15m, 1h")
+	// For measurements of the screen itself.
+	cmd.Flags().Float64Var(&f.demoRate, "demo-rate", 60, "requests a second of the simulated deployment")
+	_ = cmd.Flags().MarkHidden("demo-rate") // the flag is there
 	return cmd
 }
 
@@ -88,7 +92,7 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 		}
 	}
 	if f.demo {
-		deps := a.demoDeps(&opts)
+		deps := a.demoDeps(&opts, f.demoRate)
 		return show(ctx, deps, opts)
 	}
 	t, err := a.open(ctx)
@@ -109,12 +113,12 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 }
 
 // demoDeps wires the simulated deployment.
-func (a *app) demoDeps(opts *tui.Options) tui.Deps {
+func (a *app) demoDeps(opts *tui.Options, rate float64) tui.Deps {
 	opts.Alert, opts.Project, opts.Demo = alert.DefaultConfig(), "demo", "simulated"
 	if opts.Latency == 0 {
 		opts.Latency = demoLatency
 	}
-	demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Alert: opts.Alert, Warm: 15 * time.Minute, Pace: 300 * time.Millisecond, Spells: sim.Sometime})
+	demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: rate, Alert: opts.Alert, Warm: demoWarm(rate), Pace: 300 * time.Millisecond, Spells: sim.Sometime})
 	deps := demo.Deps()
 	deps.Save = a.saver(opts.Project)
 	return deps
@@ -132,6 +136,15 @@ func (a *app) liveDeps(t *target, live *feed.Feed) tui.Deps {
 			return a.controller(t, a.meter(t, &d), time.Now()).Execute(ctx, p, on)
 		},
 	}
+}
+
+// demoWarm is how much of the past the simulation makes up: a quarter of an hour, less
+// when that would be so many requests that the screen would have to wait for them.
+func demoWarm(rate float64) time.Duration {
+	if rate <= 60 {
+		return 15 * time.Minute
+	}
+	return time.Duration(15 * 60 / rate * float64(time.Minute))
 }
 
 // demoLatency is the threshold in the plots of the simulated deployment.
