@@ -143,9 +143,9 @@ func drillInterrupted(t *testing.T, s *stack) {
 }
 
 // interrupt sends SIGINT to a drill some time into a phase.
-func (s *stack) interrupt(t *testing.T, phase string, delay time.Duration) {
+func (s *stack) interrupt(t *testing.T, phase string, delay time.Duration, args ...string) {
 	t.Helper()
-	cmd := exec.Command(bin(), "-p", s.project, "drill", "--yes", "--duration", "3s")
+	cmd := exec.Command(bin(), append([]string{"-p", s.project, "drill", "--yes", "--duration", "3s"}, args...)...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	told, err := cmd.StderrPipe()
 	if err != nil {
@@ -237,7 +237,7 @@ func drillWithoutWatcher(t *testing.T, s *stack) {
 func TestDrill_SaysThatAWebhookRefuses(t *testing.T) {
 	s := own(t, "hook")
 	s.must(t, "up", "--demo")
-	t.Run("interrupted in errors", func(t *testing.T) { s.interrupt(t, "errors", 0) })
+	t.Run("interrupted in errors", func(t *testing.T) { s.interrupt(t, "errors", 0, "--phase", "errors") })
 	resp, err := http.Post(fmt.Sprintf("http://127.0.0.1:%d/fault?status=404&body=no_service", s.ports["STANDIN_PORT"]), "", http.NoBody)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		t.Fatal(resp, err)

@@ -128,6 +128,11 @@ func inFlight(shots []Shot, from, to time.Time) int {
 // JudgeFailover judges a failover phase and returns its figures.
 func JudgeFailover(f *FailoverFacts, s *Settings, o *Options) ([]Judgement, Timings) {
 	b, times := barsFor(s, o), noTimings()
+	// Times are counted from the ask; what the engine takes to do it is not the
+	// deployment's affair.
+	if engine := f.Done.Sub(f.Broken); engine > 0 {
+		b.first, b.detect, b.alert = b.first+engine, b.detect+engine, b.alert+engine
+	}
 	out := judgeLost(f)
 	other := f.Active.Other()
 	switch at := answered(f.Shots, other, f.Broken); {

@@ -94,6 +94,7 @@ func (r *Runner) calm(ctx context.Context) error {
 // for the time that was asked for.
 func (r *Runner) awaitFailover(ctx context.Context, f *FailoverFacts) error {
 	b := barsFor(&r.settings, &r.opts)
+	b.alert += f.Done.Sub(f.Broken)
 	r.say("wait for %s", f.Active.Other())
 	err := until(ctx, b.first+grace, func() bool {
 		return f.Mode == bluegreen.FaultSlow || !answered(r.shotsOf(Failover), f.Active.Other(), f.Broken).IsZero()

@@ -34,15 +34,10 @@ func (s *Settings) stall(mode bluegreen.FaultMode) time.Duration {
 	switch mode {
 	case bluegreen.FaultPause, bluegreen.FaultTimeout:
 		return s.ReadTimeout
-	case bluegreen.FaultStop:
-		return stopGrace // the pool may go on answering until it has ended
-	case bluegreen.FaultKill, bluegreen.FaultError, bluegreen.FaultSlow:
+	case bluegreen.FaultKill, bluegreen.FaultStop, bluegreen.FaultError, bluegreen.FaultSlow:
 	}
 	return 0
 }
-
-// stopGrace is what a container may take to end by itself.
-const stopGrace = 12 * time.Second
 
 // The bars in time, beside what the mode and the rate add to them. The alert's is the
 // time in which a receiver that answers at once has the message.
