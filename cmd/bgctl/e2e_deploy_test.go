@@ -432,25 +432,39 @@ func statusWatch(t *testing.T, s *stack) {
 	if res := s.run("status", "--watch", "--until", "state=down", "--timeout", "1s", "--interval", "200ms"); res.code != 124 || strings.Count(res.out, "\n") != 1 {
 		t.Errorf("exit %d:\n%s%s", res.code, res.out, res.err)
 	}
-	done := make(chan result, 1)
-	go func() {
-		done <- s.run("status", "--watch", "--json", "--until", "healthy,active="+other(active), "--timeout", "60s")
-	}()
-	time.Sleep(500 * time.Millisecond)
+	path := filepath.Join(t.TempDir(), "out")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	cmd := exec.Command(bin(), "-p", s.project, "status", "--watch", "--json", "--until", "healthy,active="+other(active), "--timeout", "60s")
+	cmd.Dir, cmd.Env, cmd.Stdout = s.dir, s.env, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written := func() string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	eventually(t, 10*time.Second, "it prints the state", func() bool { return strings.Contains(written(), "\n") })
 	docker(t, "restart", "-t", "2", s.container(t, "nginx"))
 	eventually(t, 20*time.Second, "the proxy is back", func() bool { return s.active(t) == active })
 	s.must(t, "switch", other(active))
-	res := <-done
+	ended := cmd.Wait()
 	var states []string
-	for line := range strings.Lines(res.out) {
+	for line := range strings.Lines(written()) {
 		var v struct{ State, Active string }
 		if err := json.Unmarshal([]byte(line), &v); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
 		states = append(states, v.State+" "+v.Active)
 	}
-	if res.code != 0 || states[0] != "ok "+active || states[len(states)-1] != "ok "+other(active) || len(states) < 3 {
-		t.Errorf("exit %d, states %q, %s", res.code, states, res.err)
+	if ended != nil || states[0] != "ok "+active || states[len(states)-1] != "ok "+other(active) || len(states) < 3 {
+		t.Errorf("%v, states %q", ended, states)
 	}
 }
 

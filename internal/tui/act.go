@@ -45,6 +45,12 @@ func actTitle(plan *bluegreen.Plan) string {
 		return "BREAKING " + upper(plan.To)
 	case bluegreen.ActHeal:
 		return "HEALING " + upper(plan.To)
+	case bluegreen.ActDeploy:
+		return "DEPLOYING to " + upper(plan.To)
+	case bluegreen.ActRollback:
+		return "ROLLING BACK " + upper(plan.From) + " → " + upper(plan.To)
+	case bluegreen.ActPromote:
+		return "PROMOTING " + upper(plan.To)
 	case bluegreen.ActRestart:
 	}
 	return "RESTARTING " + upper(plan.To)

@@ -61,7 +61,7 @@ func message(plan *bluegreen.Plan, took time.Duration) string {
 		return fmt.Sprintf("%s is broken (%s)", plan.To, plan.Mode)
 	case bluegreen.ActHeal:
 		return fmt.Sprintf("%s is healed and ready", plan.To)
-	case bluegreen.ActRestart:
+	case bluegreen.ActRestart, bluegreen.ActDeploy, bluegreen.ActRollback, bluegreen.ActPromote:
 	}
 	return "done"
 }
@@ -93,7 +93,9 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 	case bluegreen.OpRepair:
 		s.repair(step.Pool)
 	case bluegreen.OpRecheck, bluegreen.OpJournal, bluegreen.OpVerify, bluegreen.OpEnv, bluegreen.OpRecord,
-		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpRestart, bluegreen.OpReady, bluegreen.OpClose:
+		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpRestart, bluegreen.OpReady, bluegreen.OpClose,
+		bluegreen.OpImage, bluegreen.OpSolo, bluegreen.OpDrain, bluegreen.OpInstall, bluegreen.OpKeep, bluegreen.OpAdmit,
+		bluegreen.OpBake, bluegreen.OpPromote:
 	}
 	return "", nil
 }
