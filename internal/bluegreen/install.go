@@ -40,7 +40,7 @@ func (r *run) deployStep(ctx context.Context, s Step) error {
 	if r.Install == nil {
 		return errors.New("this bgctl cannot replace releases: no installer")
 	}
-	switch s.Op {
+	switch s.Op { //nolint:exhaustive // the controller hands over these alone
 	case OpImage:
 		return r.image(ctx)
 	case OpSolo:
