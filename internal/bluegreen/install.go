@@ -135,7 +135,8 @@ func (r *run) drain(ctx context.Context, s Step) error {
 			r.detail = fmt.Sprintf("%d still open after %s", n, drainLimit)
 			return nil
 		case n != told:
-			told, r.op.Drain.InFlight = n, n
+			told = n
+			r.op.Drain = &Drain{Pool: s.Pool, InFlight: n, Until: r.op.Drain.Until}
 			r.tell(fmt.Sprintf("%d in flight, %s left", n, r.op.Drain.Until.Sub(r.Now()).Round(time.Second)))
 			if err := r.router.Begin(ctx, r.op); err != nil {
 				return fmt.Errorf("write the journal: %w", err)
