@@ -152,7 +152,7 @@ func (a *app) releaseSaver() func([]deployment.Variable) (string, error) {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return "", saveEnv(path, vars...)
 		}
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the project's own env file
 		if err != nil {
 			return "", err
 		}

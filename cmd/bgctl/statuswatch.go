@@ -30,7 +30,7 @@ type condition struct{ name, value string }
 // parseUntil reads "healthy", "active=green", "state=ok", or several with commas.
 func parseUntil(text string) ([]condition, error) {
 	var out []condition
-	for _, part := range strings.Split(text, ",") {
+	for part := range strings.SplitSeq(text, ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		c := condition{name, value}
 		switch {

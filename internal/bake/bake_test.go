@@ -2,6 +2,7 @@ package bake_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -85,7 +86,7 @@ func TestGauge_ReadsTheLogAndTellsItsTroubles(t *testing.T) {
 		opened := 0
 		g := bake.Gauge{Alert: alert.DefaultConfig(), Open: func(context.Context) (io.ReadCloser, error) {
 			if opened++; opened == 1 {
-				return nil, fmt.Errorf("the engine is away")
+				return nil, errors.New("the engine is away")
 			}
 			return r, nil
 		}}

@@ -84,12 +84,8 @@ func (r *run) watch(ctx context.Context, b *Bake, verdict func() (Verdict, error
 		case oerr != nil || d.Router == nil: // the engine or the proxy is away: traffic is where it was
 		case d.Active() != b.Pool:
 			return r.ended(ctx, b)
-		case d.Pool(b.Pool).Ready():
-			ill = 0
 		default:
-			if ill++; ill >= notReady {
-				b.Verdict.Breach = fmt.Sprintf("%s is %s", b.Pool, describe(d.Pool(b.Pool)))
-			}
+			ill = b.judge(d.Pool(b.Pool), ill)
 		}
 		r.tell(b.progress(now))
 		if b.Verdict.Breach != "" {
@@ -105,6 +101,18 @@ func (r *run) watch(ctx context.Context, b *Bake, verdict func() (Verdict, error
 			}
 		}
 	}
+}
+
+// judge looks at the pool itself: one that is not ready for some looks in a row is
+// a breach, whatever its requests say. It returns the looks in a row so far.
+func (b *Bake) judge(ps *PoolState, ill int) int {
+	if ps.Ready() {
+		return 0
+	}
+	if ill++; ill >= notReady {
+		b.Verdict.Breach = fmt.Sprintf("%s is %s", b.Pool, describe(ps))
+	}
+	return ill
 }
 
 // ended says how another operator ended the bake.

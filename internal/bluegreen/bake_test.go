@@ -21,8 +21,8 @@ func TestController_BakeThatStaysGoodKeepsTheRelease(t *testing.T) {
 		b := newBench()
 		b.gauge.Say(bluegreen.Verdict{Requests: 900, Failed: 1, Rate: 0.1, Enough: true})
 		begin := time.Now()
-		var during bluegreen.Deployment
-		time.AfterFunc(time.Minute, func() { during = b.observe(t) })
+		seen := make(chan bluegreen.Deployment, 1)
+		time.AfterFunc(time.Minute, func() { seen <- b.observe(t) })
 		out, err := b.deploy(t, "shop:v2", bakeFor())
 		if err != nil || !strings.Contains(out.Message, "baked 10m0s: 900 requests") || out.Warning != "" {
 			t.Errorf("%v, %+v", err, out)
@@ -30,6 +30,7 @@ func TestController_BakeThatStaysGoodKeepsTheRelease(t *testing.T) {
 		if took := time.Since(begin); took < 10*time.Minute || took > 10*time.Minute+10*time.Second {
 			t.Errorf("it baked for %s", took)
 		}
+		during := <-seen
 		if during.Condition() != bluegreen.Baking || during.Router.Bake.Verdict.Requests != 900 || during.Router.Lock != nil {
 			t.Errorf("others saw %s, %+v, lock %+v", during.Condition(), during.Router.Bake, during.Router.Lock)
 		}

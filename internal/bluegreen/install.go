@@ -40,7 +40,7 @@ func (r *run) deployStep(ctx context.Context, s Step) error {
 	if r.Install == nil {
 		return errors.New("this bgctl cannot replace releases: no installer")
 	}
-	switch s.Op {
+	switch s.Op { //nolint:exhaustive // the controller hands over these alone
 	case OpImage:
 		return r.image(ctx)
 	case OpSolo:
@@ -135,7 +135,8 @@ func (r *run) drain(ctx context.Context, s Step) error {
 			r.detail = fmt.Sprintf("%d still open after %s", n, drainLimit)
 			return nil
 		case n != told:
-			told, r.op.Drain.InFlight = n, n
+			told = n
+			r.op.Drain = &Drain{Pool: s.Pool, InFlight: n, Until: r.op.Drain.Until}
 			r.tell(fmt.Sprintf("%d in flight, %s left", n, r.op.Drain.Until.Sub(r.Now()).Round(time.Second)))
 			if err := r.router.Begin(ctx, r.op); err != nil {
 				return fmt.Errorf("write the journal: %w", err)

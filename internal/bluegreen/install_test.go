@@ -167,18 +167,19 @@ func TestController_DeployWaitsForTheLastRequests(t *testing.T) {
 				begin := time.Now()
 				time.AfterFunc(tt.open, func() { b.proxy.Connect("10.0.0.9", 0) })
 				var drained time.Duration
-				var seen bluegreen.Condition
+				seen := make(chan bluegreen.Condition, 1)
 				b.Failpoint = func(point string) {
 					if point == "after-drain" {
 						drained = time.Since(begin)
 					}
 				}
-				time.AfterFunc(time.Second, func() { d := b.observe(t); seen = d.Condition() })
+				time.AfterFunc(time.Second, func() { d := b.observe(t); seen <- d.Condition() })
 				if _, err := b.deploy(t, "shop:v2", bluegreen.DeployOptions{}); err != nil {
 					t.Fatal(err)
 				}
-				if drained < tt.want || drained > tt.want+time.Second || seen != bluegreen.Draining {
-					t.Errorf("drained after %s, want %s; others saw %q", drained, tt.want, seen)
+				others := <-seen
+				if drained < tt.want || drained > tt.want+time.Second || others != bluegreen.Draining {
+					t.Errorf("drained after %s, want %s; others saw %q", drained, tt.want, others)
 				}
 			})
 		})

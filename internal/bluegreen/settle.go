@@ -25,7 +25,7 @@ func remedyOf(op *Operation, active Pool) remedy {
 	if active == op.To && op.From != op.To {
 		return remedyAdmit
 	}
-	switch op.Phase {
+	switch op.Phase { //nolint:exhaustive // the phases in which the pool holds what is not verified
 	case OpInstall, OpReady, OpProbe, OpKeep:
 		return remedyRestore
 	default:
@@ -36,7 +36,7 @@ func remedyOf(op *Operation, active Pool) remedy {
 // installs reports whether the operation had begun to put a release into a pool.
 // A rollback does so only when the standby no longer held what it goes back to.
 func installs(op *Operation) bool {
-	switch op.Phase {
+	switch op.Phase { //nolint:exhaustive // a rollback that is a switch has none of these
 	case OpSolo, OpDrain, OpInstall, OpReady, OpProbe, OpKeep, OpAdmit:
 		return op.Kind == ActDeploy || op.Kind == ActRollback
 	default:
@@ -46,7 +46,7 @@ func installs(op *Operation) bool {
 
 // verified reports whether a deploy came past the last check of its release.
 func verified(op *Operation) bool {
-	switch op.Phase {
+	switch op.Phase { //nolint:exhaustive // the phases after the last check
 	case OpAdmit, OpRoute, OpVerify, OpEnv, OpClose:
 		return true
 	default:

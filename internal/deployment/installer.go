@@ -40,7 +40,8 @@ type Variable struct{ Name, Value string }
 
 // imageVar and releaseVar name the variables of the stack that a pool's release
 // comes from.
-func imageVar(pool bluegreen.Pool) string   { return strings.ToUpper(pool.String()) + "_IMAGE" }
+func imageVar(pool bluegreen.Pool) string { return strings.ToUpper(pool.String()) + "_IMAGE" }
+
 func releaseVar(pool bluegreen.Pool) string { return "RELEASE_ID_" + strings.ToUpper(pool.String()) }
 
 // releaseEnv is the variable that an application reads its release from.

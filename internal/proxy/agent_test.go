@@ -21,6 +21,7 @@ func (a asker) Active(context.Context) (bluegreen.Pool, error) { return a.dir.Ac
 func (a asker) Stub(context.Context) (int, uint64, error)                        { return 1, 2, nil }
 func (a asker) Chaos(context.Context, bluegreen.Pool, bluegreen.FaultMode) error { return nil }
 func (a asker) InFlight(addrs []string) (int, error)                             { return len(addrs), nil }
+
 func (a asker) Probe(_ context.Context, pool bluegreen.Pool) bluegreen.ProbeResult {
 	return bluegreen.ProbeResult{Status: 200, Pool: pool}
 }

@@ -44,12 +44,14 @@ func TestCountConnections(t *testing.T) {
 }
 
 func TestCountConnections_ReadsTheKernelsTable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.87:0")
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.87:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	c, err := net.Dial("tcp", l.Addr().String())
+	var d net.Dialer
+	c, err := d.DialContext(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,27 +47,22 @@ func actTitle(plan *bluegreen.Plan) string {
 		return "BREAKING " + to
 	case bluegreen.ActHeal:
 		return "HEALING " + to
+	case bluegreen.ActDeploy:
+		return "DEPLOYING to " + to
+	case bluegreen.ActRollback:
+		return "ROLLING BACK to " + to
+	case bluegreen.ActPromote:
+		return "PROMOTING " + to
 	case bluegreen.ActRestart:
 		return "RESTARTING " + to
-	case "deploy":
-		return "DEPLOYING to " + to
-	case "rollback":
-		return "ROLLING BACK to " + to
 	}
 	return strings.ToUpper(string(plan.Action)) + " " + to
 }
 
-// opBake is the step that watches a release; it takes minutes in which others act.
-// opImage fetches an image and changes nothing yet.
-const (
-	opBake  bluegreen.StepOp = "bake"
-	opImage bluegreen.StepOp = "image"
-)
-
 // watches reports whether only the watching of a release is left to do.
 func (a *act) watches() bool {
 	p := &a.steps[a.step]
-	return p.Step.Op == opBake && p.State == bluegreen.StepWorking
+	return p.Step.Op == bluegreen.OpBake && p.State == bluegreen.StepWorking
 }
 
 // report takes the progress of one step.
@@ -102,7 +97,7 @@ func (a *act) abortable() bool {
 // harmless reports whether a step changes nothing that lasts.
 func harmless(op bluegreen.StepOp) bool {
 	return slices.Contains([]bluegreen.StepOp{
-		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, opImage,
+		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, bluegreen.OpImage,
 	}, op)
 }
 

@@ -42,15 +42,13 @@ func newDialog(d *bluegreen.Deployment, plan bluegreen.Plan) *dialog {
 		q.head, q.verb = "Heal "+to, "Heal"
 	case bluegreen.ActRestart:
 		q.head, q.verb = "Restart "+to, "Restart"
-	case "deploy":
-		q.head, q.verb = "Deploy to "+to, "Deploy"
-	case "rollback":
+	case bluegreen.ActDeploy:
+		q.head, q.verb = "Deploy "+clean(plan.New.String())+" to "+to, "Deploy"
+	case bluegreen.ActRollback:
 		q.head, q.verb = fmt.Sprintf("Roll back %s → %s", upper(plan.From), to), "Roll back"
-		q.lines = append(q.lines, to+" "+clean(d.Pool(plan.To).Release()))
-	default:
-		word := string(plan.Action)
-		q.verb = strings.ToUpper(word[:min(1, len(word))]) + word[min(1, len(word)):]
-		q.head = q.verb + " " + to
+		q.lines = append(q.lines, "back to "+clean(plan.New.String()))
+	case bluegreen.ActPromote:
+		q.head, q.verb = "Promote "+to, "Promote"
 	}
 	for _, reason := range plan.Forced {
 		q.lines = append(q.lines, "▲ FORCED, this gate fails: "+clean(reason))

@@ -110,7 +110,7 @@ func (m *Model) condition(s *scene) seg {
 		return seg{inkCrit | bold, "▲ FAILOVER " + upper(active) + " → " + upper(active.Other())}
 	case bluegreen.Degraded:
 		return seg{inkWarn, "▲ DEGRADED"}
-	case bluegreen.Switching, bluegreen.OK:
+	case bluegreen.Switching, bluegreen.Draining, bluegreen.Baking, bluegreen.OK:
 	}
 	return seg{bold, "● LIVE"}
 }

@@ -62,11 +62,11 @@ func message(plan *bluegreen.Plan, took time.Duration) string {
 		return fmt.Sprintf("%s is healed and ready", plan.To)
 	case bluegreen.ActRestart:
 		return fmt.Sprintf("a container of %s was restarted", plan.To)
-	case actDeploy:
+	case bluegreen.ActDeploy:
 		return fmt.Sprintf("deployed to %s; traffic: %s → %s", plan.To, plan.From, plan.To)
-	case actRollback:
+	case bluegreen.ActRollback:
 		return fmt.Sprintf("rolled back: %s → %s in %d ms", plan.From, plan.To, took.Milliseconds())
-	case actPromote:
+	case bluegreen.ActPromote:
 		return fmt.Sprintf("%s stays: the bake was ended", plan.To)
 	}
 	return "done"
@@ -81,7 +81,7 @@ func (s *Stack) unlock() {
 
 // do does one step, also one that takes its time.
 func (s *Stack) do(ctx context.Context, plan *bluegreen.Plan, step bluegreen.Step) (string, error) {
-	if step.Op == opBake {
+	if step.Op == bluegreen.OpBake {
 		return s.bake(ctx, plan)
 	}
 	return s.step(plan, step)
@@ -106,9 +106,9 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 		s.wreck(step.Pool, step.Mode)
 	case bluegreen.OpRepair:
 		s.repair(step.Pool)
-	case opInstall:
+	case bluegreen.OpInstall:
 		s.install(step.Pool, step.Container)
-	case opPromote:
+	case bluegreen.OpPromote:
 		s.phase = nil
 	case bluegreen.OpRestart:
 		for _, c := range s.all() {
@@ -117,7 +117,8 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 			}
 		}
 	case bluegreen.OpRecheck, bluegreen.OpJournal, bluegreen.OpVerify, bluegreen.OpEnv, bluegreen.OpRecord,
-		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpReady, bluegreen.OpClose:
+		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpReady, bluegreen.OpClose,
+		bluegreen.OpImage, bluegreen.OpSolo, bluegreen.OpDrain, bluegreen.OpKeep, bluegreen.OpAdmit, bluegreen.OpBake:
 	}
 	return "", nil
 }

@@ -13,25 +13,14 @@ import (
 	"bgctl/internal/tui"
 )
 
-// The acts and steps of a release. Their names are those of the command line.
-const (
-	actDeploy   bluegreen.Action = "deploy"
-	actRollback bluegreen.Action = "rollback"
-	actPromote  bluegreen.Action = "promote"
-
-	opImage   bluegreen.StepOp = "image"
-	opInstall bluegreen.StepOp = "install"
-	opBake    bluegreen.StepOp = "bake"
-	opPromote bluegreen.StepOp = "promote"
-)
-
 // bakeSteps is how many paces a release is watched for.
 const bakeSteps = 100
 
 // planRollback plans the way back to the other pool's release.
 func planRollback(d *bluegreen.Deployment) (bluegreen.Plan, error) {
 	p, err := bluegreen.PlanSwitch(d, d.Active().Other(), bluegreen.SwitchOptions{})
-	p.Action, p.Command = actRollback, "bgctl rollback"
+	p.Action, p.Command = bluegreen.ActRollback, "bgctl rollback"
+	p.New = &bluegreen.Release{ID: d.Pool(p.To).Release()}
 	return p, err
 }
 
@@ -40,22 +29,22 @@ func planRollback(d *bluegreen.Deployment) (bluegreen.Plan, error) {
 func planDeploy(d *bluegreen.Deployment, image string) (bluegreen.Plan, error) {
 	to := d.Active().Other()
 	if strings.ContainsAny(image, " \t") || image == "" {
-		return bluegreen.Plan{}, &bluegreen.RefusedError{Action: actDeploy, Reasons: []string{fmt.Sprintf("%q is no image", image)}}
+		return bluegreen.Plan{}, &bluegreen.RefusedError{Action: bluegreen.ActDeploy, Reasons: []string{fmt.Sprintf("%q is no image", image)}}
 	}
 	p := bluegreen.Plan{
-		Action: actDeploy, Project: d.Project, From: d.Active(), To: to,
-		Command: "bgctl deploy " + image, Undo: "bgctl rollback",
+		Action: bluegreen.ActDeploy, Project: d.Project, From: d.Active(), To: to,
+		Command: "bgctl deploy " + image, Undo: "bgctl rollback", New: &bluegreen.Release{Image: image},
 		Checks: []bluegreen.Check{{Name: "active pool", OK: d.Pool(d.Active()).Ready(), Text: d.Active().String() + " carries the traffic meanwhile"}},
 		Steps: []bluegreen.Step{
 			{Op: bluegreen.OpLock, Text: "take the deployment's lock"},
-			{Op: opImage, Container: image, Text: "make sure the engine has " + image},
+			{Op: bluegreen.OpImage, Container: image, Text: "make sure the engine has " + image},
 			{Op: bluegreen.OpJournal, Pool: to, Text: "write the operation to the journal"},
-			{Op: opInstall, Pool: to, Container: image, Text: fmt.Sprintf("recreate the containers of %s with %s", to, image)},
+			{Op: bluegreen.OpInstall, Pool: to, Container: image, Text: fmt.Sprintf("recreate the containers of %s with %s", to, image)},
 			{Op: bluegreen.OpReady, Pool: to, Text: fmt.Sprintf("wait until %s is ready", to)},
 			{Op: bluegreen.OpProbe, Pool: to, Count: 3, Text: fmt.Sprintf("ask %s for /healthz through nginx, 3 times", to)},
 			{Op: bluegreen.OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", d.Active(), to)},
 			{Op: bluegreen.OpVerify, Pool: to, Text: fmt.Sprintf("verify on fresh connections that %s answers", to)},
-			{Op: opBake, Pool: to, Text: fmt.Sprintf("watch %s; roll back by itself above the threshold", to)},
+			{Op: bluegreen.OpBake, Pool: to, Text: fmt.Sprintf("watch %s; roll back by itself above the threshold", to)},
 		},
 	}
 	return p, nil
@@ -85,10 +74,10 @@ func planRestart(d *bluegreen.Deployment, id string) (bluegreen.Plan, error) {
 // planPromote plans to end a bake.
 func planPromote(d *bluegreen.Deployment) (bluegreen.Plan, error) {
 	return bluegreen.Plan{
-		Action: actPromote, Project: d.Project, From: d.Active(), To: d.Active(), Command: "bgctl promote", Undo: "bgctl rollback",
+		Action: bluegreen.ActPromote, Project: d.Project, From: d.Active(), To: d.Active(), Command: "bgctl promote", Undo: "bgctl rollback",
 		Steps: []bluegreen.Step{
 			{Op: bluegreen.OpLock, Text: "take the deployment's lock"},
-			{Op: opPromote, Pool: d.Active(), Text: fmt.Sprintf("end the watching of %s; its release stays", d.Active())},
+			{Op: bluegreen.OpPromote, Pool: d.Active(), Text: fmt.Sprintf("end the watching of %s; its release stays", d.Active())},
 		},
 	}, nil
 }
