@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +20,10 @@ func TestPlain_SaysChangesOnceAndInWords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		demo := sim.New(sim.Options{Now: time.Now, Seed: 1, Rate: 60, Alert: alert.DefaultConfig(), Warm: time.Minute})
 		deps := demo.Deps()
-		observe, lost := deps.Observe, false
+		var lost atomic.Bool
+		observe := deps.Observe
 		deps.Observe = func(ctx context.Context) (bluegreen.Deployment, error) {
-			if lost {
+			if lost.Load() {
 				return bluegreen.Deployment{}, errors.New("connection \x1b[31mrefused")
 			}
 			return observe(ctx)
@@ -42,9 +44,9 @@ func TestPlain_SaysChangesOnceAndInWords(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(60 * time.Second)
-		lost = true
+		lost.Store(true)
 		time.Sleep(5 * time.Second)
-		lost = false
+		lost.Store(false)
 		time.Sleep(5 * time.Second)
 		cancel()
 		if err := <-done; err != nil {

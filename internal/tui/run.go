@@ -27,8 +27,9 @@ var ErrInterrupted = errors.New("interrupted")
 // lingerFor is how long Run waits for an act that was cut off.
 const lingerFor = 5 * time.Second
 
-// framesPerSecond bounds drawing; data comes ten times a second.
-const framesPerSecond = 20
+// framesPerSecond bounds drawing. Data comes ten times a second, but a key has to be
+// answered at once: at 20 frames it would wait for up to 50 ms.
+const framesPerSecond = 60
 
 // Run shows the dashboard until the operator quits or ctx ends. The terminal is
 // restored whatever happens, SIGHUP and SIGTERM included.

@@ -345,7 +345,7 @@ func TestKeys_AClashKeepsTheDefaultsAndNamesBoth(t *testing.T) {
 	u := usual(120, 36)
 	u.opts.Keys = map[string][]string{"switch": {"K"}}
 	s := live(t, u)
-	s.contains("keys: K is bound to switch and to kill", "keys are used", "s switch")
+	s.contains("keys: K is bound to switch and to kill", "the default keys", "s switch")
 	s.press("s")
 	s.contains("Switch traffic")
 }
