@@ -16,16 +16,29 @@ import (
 	"bgctl/internal/logstream"
 )
 
+// accessLine is the i-th line of an access log as the proxy's nginx writes it.
+func accessLine(i int) string {
+	return fmt.Sprintf(`{"time_local":"30/Oct/2025:12:30:14 +0000","msec":"%d.%03d","remote_addr":"10.0.0.%d","request":"GET /item/%d HTTP/1.1",`+
+		`"status":"200","upstream_status":"200","upstream_addr":"172.18.0.3:3000","request_time":"0.004","upstream_response_time":"0.004",`+
+		`"pool":"blue","release":"v1.0.0","active":"blue","request_id":"%032x","bytes_sent":"412","upstream_pool":"blue"}`+"\n",
+		1761827414+i/1000, i%1000, i%250, i, i)
+}
+
+// containerLines returns n of them.
+func containerLines(n int) []byte {
+	var out []byte
+	for i := range n {
+		out = append(out, accessLine(i)...)
+	}
+	return out
+}
+
 // containerLog is the output of a container as the engine sends it: n lines, each in
 // a frame with its time in front.
 func containerLog(n int) []byte {
 	var out []byte
 	for i := range n {
-		line := fmt.Sprintf("2025-10-30T12:30:%02d.%09dZ ", i/10_000%60, i*100_000%1_000_000_000) +
-			fmt.Sprintf(`{"time_local":"30/Oct/2025:12:30:14 +0000","msec":"%d.%03d","remote_addr":"10.0.0.%d","request":"GET /item/%d HTTP/1.1",`+
-				`"status":"200","upstream_status":"200","upstream_addr":"172.18.0.3:3000","request_time":"0.004","upstream_response_time":"0.004",`+
-				`"pool":"blue","release":"v1.0.0","active":"blue","request_id":"%032x","bytes_sent":"412","upstream_pool":"blue"}`+"\n",
-				1761827414+i/1000, i%1000, i%250, i, i)
+		line := fmt.Sprintf("2025-10-30T12:30:%02d.%09dZ ", i/10_000%60, i*100_000%1_000_000_000) + accessLine(i)
 		out = append(out, 1, 0, 0, 0)
 		out = binary.BigEndian.AppendUint32(out, uint32(len(line)))
 		out = append(out, line...)
