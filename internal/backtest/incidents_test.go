@@ -15,7 +15,11 @@ func noon() time.Time { return time.Date(2025, 10, 30, 12, 0, 0, 0, time.UTC) }
 // traffic adds n requests a second apart, of which every k-th fails; k of 0: none.
 func traffic(n *incidents, from time.Time, count, k int) time.Time {
 	for i := range count {
-		n.add(from, k > 0 && i%k == 0)
+		how := fine
+		if k > 0 && i%k == 0 {
+			how = failed
+		}
+		n.add(from, how)
 		from = from.Add(time.Second)
 	}
 	return from
@@ -39,7 +43,7 @@ func TestIncidents_BeginWithTheFirstFailureAndEndWithTheLast(t *testing.T) {
 	n.end()
 	for range 50 {
 		at = at.Add(incidentGap + time.Second)
-		n.add(at, true)
+		n.add(at, failed)
 	}
 	n.end()
 	if len(n.list) != 1 {
@@ -71,22 +75,26 @@ func TestScore(t *testing.T) {
 	}{
 		{"nothing fires", nil, Setting{Missed: 2}},
 		{
-			"both seen", []span{{alert.ErrorRate, at(103), at(300)}, {alert.ErrorRate, at(1010), at(1200)}},
+			"both seen",
+			[]span{{alert.ErrorRate, at(103), at(300)}, {alert.ErrorRate, at(1010), at(1200)}},
 			Setting{Alerts: 2, Delay: seconds(3), DelayMax: seconds(10), Firing: (197 + 190) / 60.0},
 		},
 		{
-			"a failover tells as well, a false alarm does not", []span{
+			"a failover tells as well, a false alarm does not",
+			[]span{
 				{alert.Failover, at(101), at(300)},
 				{alert.ErrorRate, at(500), at(560)},
 			},
 			Setting{Alerts: 1, False: 1, Missed: 1, Firing: 1, Delay: seconds(1), DelayMax: seconds(1)},
 		},
 		{
-			"what fires for ever tells nothing new", []span{{alert.ErrorRate, at(110), time.Time{}}},
+			"what fires for ever tells nothing new",
+			[]span{{alert.ErrorRate, at(110), time.Time{}}},
 			Setting{Alerts: 1, Missed: 1, Firing: (2000 - 110) / 60.0, Delay: seconds(10), DelayMax: seconds(10)},
 		},
 		{
-			"what has just begun does", []span{{alert.ErrorRate, at(990), at(1005)}},
+			"what has just begun does",
+			[]span{{alert.ErrorRate, at(990), at(1005)}},
 			Setting{Alerts: 1, False: 1, Missed: 1, Firing: 0.25, Delay: seconds(0), DelayMax: seconds(0)},
 		},
 	}

@@ -90,8 +90,12 @@ func TestParser_KeepsToTheFormatGiven(t *testing.T) {
 	combined := `1.2.3.4 - - [30/Oct/2025:16:23:34 +0100] "GET / HTTP/1.1" 200 612 "-" "-"`
 	common := `1.2.3.4 - - [30/Oct/2025:16:23:34 +0100] "GET / HTTP/1.1" 200 612`
 	for _, tt := range []struct{ format, line string }{
-		{"combined", common}, {"common", combined}, {"json", combined}, {"bgctl", common},
-		{"combined", ourLine}, {"bgctl", `{"code":200,"uri":"/"}`},
+		{"combined", common},
+		{"common", combined},
+		{"json", combined},
+		{"bgctl", common},
+		{"combined", ourLine},
+		{"bgctl", `{"code":200,"uri":"/"}`},
 	} {
 		f, err := ParseFormat(tt.format)
 		if err != nil {
