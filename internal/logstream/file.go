@@ -13,6 +13,8 @@ type FileConfig struct {
 	Path  string
 	Start Start
 	Addrs *AddrMap
+	// Format of the lines; the zero value tells by the line.
+	Format Format
 	// Poll is the time between two looks at the file. Polling, not inotify:
 	// that is silent on NFS, on Docker Desktop's mounts and on old overlayfs.
 	Poll time.Duration // default 200 ms
@@ -43,7 +45,7 @@ func NewFileSource(cfg FileConfig) *FileSource {
 	orDefault(&cfg.RotateWait, time.Minute)
 	return &FileSource{
 		cfg:   cfg,
-		b:     &batcher{parser: NewParser(cfg.Addrs)},
+		b:     &batcher{parser: NewFormatParser(cfg.Format, cfg.Addrs)},
 		state: stateTeller{tell: cfg.OnState},
 		buf:   make([]byte, readChunk),
 	}
