@@ -32,7 +32,8 @@ gzip -1 -k "$dir/short.log"
 once() {
   local name=$1 TIMEFORMAT='%R %U %S' took
   shift
-  took=$({ time "$@" >/dev/null 2>"$dir/stderr"; } 2>&1) || { cat "$dir/stderr" >&2; return 1; }
+  # Not to /dev/null: grep would stop at its first match.
+  took=$({ time "$@" >"$dir/stdout" 2>"$dir/stderr"; } 2>&1) || { cat "$dir/stderr" >&2; return 1; }
   awk -v name="$name" '{ printf "%s %.3f %.3f\n", name, $1, $2 + $3 }' <<<"$took" >>"$dir/times"
 }
 
