@@ -3,12 +3,13 @@
 # same file in the same run. The files are made here and removed at the end: about
 # 1.4 GB for 2,000,000 lines. Peers that are not installed are left out.
 #
-#   LINES=2000000 RUNS=5 scripts/bench-logs.sh
+#   LINES=2000000 RUNS=5 PEER_RUNS=2 scripts/bench-logs.sh   (GOBENCH=no: no go test -bench)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 lines=${LINES:-2000000}
 runs=${RUNS:-5}
+peer_runs=${PEER_RUNS:-2}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bgctl-bench-logs.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 bgctl=$PWD/bin/bgctl
@@ -26,14 +27,14 @@ go build -o "$dir/synthlog" ./internal/backtest/synth/synthlog
 "$dir/synthlog" -lines "$lines" -style combined >"$dir/combined.log"
 gzip -1 -k "$dir/short.log"
 
-# once NAME COMMAND… notes the wall-clock seconds of one run.
+# once NAME COMMAND… notes the seconds of one run: by the clock, and of processor
+# time, which a busy machine disturbs less.
 once() {
-  local name=$1 begin end
+  local name=$1 TIMEFORMAT='%R %U %S' took
   shift
-  begin=$(date +%s.%N)
-  "$@" >/dev/null 2>"$dir/stderr" || { cat "$dir/stderr" >&2; return 1; }
-  end=$(date +%s.%N)
-  awk -v name="$name" -v b="$begin" -v e="$end" 'BEGIN { printf "%s %.3f\n", name, e - b }' >>"$dir/times"
+  # Not to /dev/null: grep would stop at its first match.
+  took=$({ time "$@" >"$dir/stdout" 2>"$dir/stderr"; } 2>&1) || { cat "$dir/stderr" >&2; return 1; }
+  awk -v name="$name" '{ printf "%s %.3f %.3f\n", name, $1, $2 + $3 }' <<<"$took" >>"$dir/times"
 }
 
 # have COMMAND tells on standard error what is left out.
@@ -84,8 +85,8 @@ for _ in $(seq "$runs"); do
   once gz/zcat-wc bash -c "gzip -dc '$short.gz' | wc -l"
   once gz/backtest "$bgctl" backtest "$short.gz"
 done
-# The slow peers run once or twice.
-for _ in $(seq $((runs < 2 ? runs : 2))); do
+# The slow peers take minutes.
+for _ in $(seq "$peer_runs"); do
   if have goaccess; then
     once combined/goaccess goaccess "$dir/combined.log" --log-format=COMBINED --no-progress -o "$dir/report.json"
   fi
@@ -112,18 +113,22 @@ rss() { # the most memory a run takes, in MB
 printf '%s lines, %s runs: short %s MB, full %s MB, gz %s MB\n\n' "$lines" "$runs" \
   $(($(stat -c %s "$short") / 1000000)) $(($(stat -c %s "$full") / 1000000)) $(($(stat -c %s "$short.gz") / 1000000))
 awk -v lines="$lines" '
-  { if (!($1 in n)) order[++kinds] = $1; t[$1, ++n[$1]] = $2 }
+  function sort(v, c,    i, j, x) {
+    for (i = 1; i <= c; i++) for (j = i + 1; j <= c; j++) if (v[j] < v[i]) { x = v[i]; v[i] = v[j]; v[j] = x }
+  }
+  { if (!($1 in n)) order[++kinds] = $1; t[$1, ++n[$1]] = $2; cpu[$1, n[$1]] = $3 }
   END {
-    printf "%-28s %9s %9s %12s %s\n", "file/reader", "min s", "median s", "lines/s", "of wc of the same file, by the minima"
+    printf "%-26s %8s %8s %8s %11s %8s\n", "file/reader", "min s", "median", "cpu s", "lines/s", "of wc *"
     for (k = 1; k <= kinds; k++) {
       name = order[k]; c = n[name]
-      for (i = 1; i <= c; i++) v[i] = t[name, i]
-      for (i = 1; i <= c; i++) for (j = i + 1; j <= c; j++) if (v[j] < v[i]) { x = v[i]; v[i] = v[j]; v[j] = x }
+      for (i = 1; i <= c; i++) { v[i] = t[name, i]; u[i] = cpu[name, i] }
+      sort(v, c); sort(u, c)
       min[name] = v[1]
       split(name, part, "/")
       base = min[part[1] == "gz" ? "gz/zcat" : part[1] "/wc"]
-      printf "%-28s %9.3f %9.3f %12.0f %.1f x\n", name, v[1], v[int((c + 1) / 2)], lines / v[1], v[1] / base
+      printf "%-26s %8.3f %8.3f %8.3f %11.0f %7.1fx\n", name, v[1], v[int((c + 1) / 2)], u[1], v[1] ? lines / v[1] : 0, base ? v[1] / base : 0
     }
+    print "* the minima compared with wc -l of the same file, of gz files with zcat"
     if (min["combined/goaccess"]) printf "\nGoAccess takes %.1f times as long as backtest on the same file\n", min["combined/goaccess"] / min["combined/backtest"]
     if (min["short/jq"]) printf "jq takes %.1f times as long\n", min["short/jq"] / min["short/backtest"]
     if (min["short/reference-loop"]) printf "the reference loop takes %.1f times as long\n", min["short/reference-loop"] / min["short/backtest"]

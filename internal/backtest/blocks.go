@@ -78,12 +78,9 @@ func (c *cutter) skip(data []byte) []byte {
 	if !c.skipping {
 		return data
 	}
-	i := bytes.IndexByte(data, '\n')
-	if i < 0 {
-		return nil
-	}
-	c.skipping = false
-	return data[i+1:]
+	_, rest, found := bytes.Cut(data, []byte{'\n'})
+	c.skipping = !found
+	return rest
 }
 
 // readError says what is wrong with an input.

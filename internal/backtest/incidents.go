@@ -28,6 +28,15 @@ const (
 	DefaultIncidentRate = 2.5
 )
 
+// outcome is what a user got.
+type outcome uint8
+
+const (
+	notCounted outcome = iota // not a request that a pool had to answer
+	fine
+	failed
+)
+
 // incidents finds them, one request after the other.
 type incidents struct {
 	list  []Incident
@@ -46,8 +55,8 @@ func newIncidents(g *Grid) incidents {
 }
 
 // add takes a request that counts.
-func (n *incidents) add(at time.Time, bad bool) {
-	if !bad {
+func (n *incidents) add(at time.Time, how outcome) {
+	if how != failed {
 		if n.sum > 0 {
 			n.now.Requests++
 			if n.sum -= n.allow; n.sum <= 0 {

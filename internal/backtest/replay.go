@@ -75,9 +75,8 @@ func (r *replay) take(b *block) {
 	b.Records = kept
 	for i := range kept {
 		rec := &kept[i]
-		bad, counts := r.totals.add(rec)
-		if counts {
-			r.faults.add(rec.Time, bad)
+		if how := r.totals.add(rec); how != notCounted {
+			r.faults.add(rec.Time, how)
 		}
 	}
 	b.left.Add(len(r.lanes))
@@ -102,9 +101,8 @@ type totals struct {
 	alert    alert.Config
 }
 
-// add counts a record. It tells whether it is one that the error rate is made of,
-// and whether it is an error.
-func (t *totals) add(rec *logstream.Record) (bad, counts bool) {
+// add counts a record and judges it as the error rate does.
+func (t *totals) add(rec *logstream.Record) outcome {
 	if t.From.IsZero() || rec.Time.Before(t.From) {
 		t.From = rec.Time
 	}
@@ -113,19 +111,20 @@ func (t *totals) add(rec *logstream.Record) (bad, counts bool) {
 	}
 	t.Requests.add(rec)
 	if !t.alert.Counts(rec) {
-		return false, false
+		return notCounted
 	}
-	bad = rec.Status >= 500 || t.alert.Classes == alert.Class4xx5xx && rec.Status >= 400 && rec.Status != statusClientGone
+	bad := rec.Status >= 500 || t.alert.Classes == alert.Class4xx5xx && rec.Status >= 400 && rec.Status != statusClientGone
 	t.Errors.Of++
 	switch {
 	case bad:
 		t.Errors.Failed++
+		return failed
 	case rec.Status == statusClientGone:
 		t.Errors.ClientGone++
 	case rec.Retried():
 		t.Errors.Retried++
 	}
-	return bad, true
+	return fine
 }
 
 const statusClientGone = 499

@@ -93,11 +93,12 @@ func (a *Alert) what() string {
 }
 
 func (a *Alert) lasted() string {
-	switch {
-	case a.Status == alert.Info:
+	switch a.Status {
+	case alert.Info:
 		return "–"
-	case a.Status == alert.Firing:
+	case alert.Firing:
 		return short(time.Duration(a.Seconds*float64(time.Second))) + "+"
+	case alert.Resolved:
 	}
 	return short(time.Duration(a.Seconds * float64(time.Second)))
 }

@@ -10,6 +10,8 @@ type FileConfig struct {
 	Path  string
 	Start Start
 	Addrs *AddrMap
+	// Format of the lines; the zero value tells by the line.
+	Format Format
 	// Poll is the time between two looks at the file while nothing proves that the
 	// system tells of changes: it does not on NFS, on Docker Desktop's mounts and
 	// under gVisor.
@@ -35,7 +37,7 @@ func NewFileSource(cfg FileConfig) *FileSource { return &FileSource{cfg: cfg} }
 // no regular file ([ErrNotRegular]). Whatever else goes wrong it waits out and
 // tells through OnState. deliver holds up the reading, never the writing.
 func (s *FileSource) Run(ctx context.Context, deliver func(Batch) error) error {
-	b := &batcher{parser: NewParser(s.cfg.Addrs), deliver: deliver}
+	b := &batcher{parser: NewFormatParser(s.cfg.Format, s.cfg.Addrs), deliver: deliver}
 	return newFollower(s.cfg, &recordSink{b}, &b.parser.counts).run(ctx)
 }
 

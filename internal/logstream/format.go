@@ -40,10 +40,10 @@ func ParseFormat(s string) (Format, error) {
 		return Format{}, nil
 	case i < 0:
 		return Format{}, fmt.Errorf("%w %q: use %s or json:field=key,…", ErrFormat, s, strings.Join(formatNames(), ", "))
-	case given && formatKind(i) != kindJSON:
+	case given && name != "json":
 		return Format{}, fmt.Errorf("%w %q: only json takes field=key", ErrFormat, s)
 	}
-	f := Format{kind: formatKind(i), keys: keys}
+	f := Format{kind: formatKind(i), keys: keys} //nolint:gosec // one of five
 	if _, err := f.overrides(); err != nil {
 		return Format{}, err
 	}
@@ -90,7 +90,7 @@ func (f Format) rules() map[string]rule {
 				break // its own name only
 			}
 			if i > 0 || key != "" {
-				out[key] = rule{field: set.field, rank: uint8(i + 1), foreign: i > 0} //nolint:gosec // a handful
+				out[key] = rule{field: set.field, rank: uint8(i + 1), foreign: i > 0}
 			}
 		}
 	}

@@ -69,7 +69,7 @@ func keySets() []keySet {
 		}},
 		{fieldPool, "pool", []string{
 			"pool", "x_app_pool", "upstream_http_x_app_pool", "sent_http_x_app_pool", "http_x_app_pool", "app_pool",
-			"upstream_http_pool", "backend_pool",
+			"upstream_http_pool", "backend_pool", "upstream.pool",
 		}},
 		{fieldRelease, "release", []string{
 			"release", "x_release_id", "upstream_http_x_release_id", "sent_http_x_release_id", "http_x_release_id",

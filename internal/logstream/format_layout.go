@@ -73,7 +73,7 @@ func (f *fields) take(line string, leaves []leaf) {
 			continue
 		}
 		f.put(x, l.start, l.end)
-		ranks[x], f.leaf[x] = l.rule.rank, uint16(min(i, maxSlots)) //nolint:gosec // capped
+		ranks[x], f.leaf[x] = l.rule.rank, uint16(min(i, maxSlots))
 		f.coded &^= 1 << x
 		if l.coded {
 			f.coded |= 1 << x

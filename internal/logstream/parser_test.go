@@ -151,6 +151,7 @@ func TestParser_Tolerates(t *testing.T) {
 		{"P18 case matters", `{"status":200,"REQUEST":"GET /1 HTTP/1.1"}`, "", false},
 		{"P18 escaped key", `{"status":200,"reques\u0074":"GET /k HTTP/1.1"}`, "/k", false},
 		{"P19 foreign pool", `{"status":200,"request":"GET /p HTTP/1.1","upstream_status":"200","pool":"<!channel>"}`, "/p", false},
+		{"P19 pool of 10 KiB with controls", `{"status":200,"request":"GET /q HTTP/1.1","upstream_status":"200","pool":"\u001b[2J` + strings.Repeat("blue", 2560) + `"}`, "/q", false},
 		{"no request line", `{"status":400,"request":"\u0016\u0003\u0001"}`, "\x16\x03\x01", false},
 	}
 	for _, tt := range tests {
@@ -209,31 +210,4 @@ func TestParser_LearnsAddressesFromHeaders(t *testing.T) {
 			t.Error("a header overruled an observed address")
 		}
 	}
-}
-
-func BenchmarkParse(b *testing.B) {
-	p := NewParser(nil)
-	line := []byte(ourLine)
-	var r Record
-	b.SetBytes(int64(len(line)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := p.Parse(line, &r); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkDecodeBlock(b *testing.B) {
-	var data []byte
-	for range 700 {
-		data = append(append(data, ourLine...), '\n')
-	}
-	d, block := NewDecoder(Format{}), &Block{Data: data}
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		d.Decode(block)
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/700, "ns/line")
 }

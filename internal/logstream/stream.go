@@ -19,6 +19,7 @@ type StreamConfig struct {
 	Open    Opener
 	Tail    int // lines of the past to begin with
 	Addrs   *AddrMap
+	Format  Format        // of the lines; the zero value tells by the line
 	OnState func(State)   // called from Run on every change
 	MinWait time.Duration // first wait before a reconnect, default 250 ms
 	MaxWait time.Duration // longest wait, default 5 s
@@ -39,7 +40,7 @@ func NewStreamSource(cfg StreamConfig) *StreamSource {
 	orDefault(&cfg.MaxWait, 5*time.Second)
 	return &StreamSource{
 		cfg:   cfg,
-		b:     &batcher{parser: NewParser(cfg.Addrs)},
+		b:     &batcher{parser: NewFormatParser(cfg.Format, cfg.Addrs)},
 		state: stateTeller{tell: cfg.OnState},
 		seen:  newRecent(overlap),
 	}

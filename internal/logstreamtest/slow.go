@@ -5,6 +5,7 @@ package logstreamtest
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,7 +159,7 @@ func (w *walker) value(path []string) {
 				return
 			}
 			name, _ := key.(string)
-			w.value(append(path[:len(path):len(path)], name))
+			w.value(append(slices.Clip(path), name))
 		}
 		_, _ = w.dec.Token() // the closing one: the text is valid
 	case string:
@@ -350,7 +351,7 @@ func (s *Slow) name(r *logstream.Record, header bluegreen.Pool) {
 		last.Pool = header
 	}
 	gateway := last.Status == 502 || last.Status == 504
-	if answered && !(gateway && header == bluegreen.NoPool) {
+	if answered && (!gateway || header != bluegreen.NoPool) {
 		r.Served = last.Pool
 	}
 	// nginx tries the active pool first.
