@@ -88,7 +88,7 @@ func (s *follower) current(info os.FileInfo) bool {
 }
 
 // maxOpen bounds the files held open when something creates them without end.
-const maxOpen = 32
+const maxOpen = 256
 
 // openMissed opens the siblings that are neither known nor the log itself, oldest
 // first, from their heads.

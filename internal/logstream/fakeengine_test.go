@@ -175,44 +175,44 @@ func (o *fakeOutput) list() []record {
 var errBroken = errors.New("connection reset by peer")
 
 // step returns a line or an error, or what to wait for.
-func (o *fakeOutput) step() (logstream.OutputLine, error, chan struct{}) {
+func (o *fakeOutput) step() (line logstream.OutputLine, wait chan struct{}, err error) {
 	e := o.e
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if o.life != e.life {
-		return logstream.OutputLine{}, errBroken, nil
+		return line, nil, errBroken
 	}
 	if o.moved != e.moved {
 		o.at, o.moved = max(0, o.at-1-o.at%37), e.moved
 	}
 	recs := o.list()
 	if e.damaged > 0 && o.first < e.damaged && o.at >= e.damaged {
-		return logstream.OutputLine{}, io.EOF, nil
+		return line, nil, io.EOF
 	}
-	if o.at < len(recs) && !(e.frozen && o.req.Follow) {
+	if o.at < len(recs) && (!e.frozen || !o.req.Follow) {
 		r := recs[o.at]
-		line := logstream.OutputLine{Time: r.time, Text: []byte(r.text)}
+		line = logstream.OutputLine{Time: r.time, Text: []byte(r.text)}
 		if !r.whole {
 			line.End = logstream.EndOfStream
 			if o.at+1 < len(recs) {
 				line.End = logstream.EndRestart
 			} else if o.req.Follow && e.c.State == "running" && e.c.Started.Equal(o.run) {
-				return line, nil, e.changed
+				return line, e.changed, nil
 			}
 		}
 		o.at++
 		return line, nil, nil
 	}
 	if !o.req.Follow || o.recs != nil || e.c.State != "running" || !e.c.Started.Equal(o.run) {
-		return logstream.OutputLine{}, io.EOF, nil
+		return line, nil, io.EOF
 	}
-	return logstream.OutputLine{}, nil, e.changed
+	return line, e.changed, nil
 }
 
 // Next implements logstream.Output.
 func (o *fakeOutput) Next() (logstream.OutputLine, error) {
 	for {
-		line, err, wait := o.step()
+		line, wait, err := o.step()
 		if wait == nil {
 			return line, err
 		}

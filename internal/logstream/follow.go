@@ -69,20 +69,30 @@ func (s *follower) run(ctx context.Context) error {
 
 // poll looks once: is there a new file, what did the open ones gain, which are done.
 func (s *follower) poll(ctx context.Context) error {
+	// First what is open: a copy of a file that was cut is not to be taken for one
+	// that was rotated away unseen.
+	if err := s.drainAll(ctx); err != nil {
+		return err
+	}
 	err := s.attach()
 	if errors.Is(err, ErrNotRegular) {
 		return err
 	}
 	s.state.set(State{Connected: err == nil, Err: err})
+	if err := s.drainAll(ctx); err != nil {
+		return err
+	}
+	s.retire()
+	return s.flush()
+}
+
+func (s *follower) drainAll(ctx context.Context) error {
 	for _, t := range slices.Clone(s.tails) {
 		if err := s.drain(ctx, t); err != nil {
 			return err
 		}
 	}
-	if err := s.retire(); err != nil {
-		return err
-	}
-	return s.flush()
+	return nil
 }
 
 // drain reads one file to its end, and one that was cut under the reader again
@@ -209,9 +219,9 @@ func (s *follower) openCopy(t *tail) *tail {
 }
 
 // retire closes rotated files that nobody writes to any more.
-func (s *follower) retire() error {
+func (s *follower) retire() {
 	if len(s.tails) < 2 {
-		return nil
+		return
 	}
 	newest := s.newest()
 	var keep []*tail
@@ -223,7 +233,6 @@ func (s *follower) retire() error {
 		s.leave(t)
 	}
 	s.tails = append(keep, newest)
-	return nil
 }
 
 func (s *follower) done(t, newest *tail) bool {

@@ -104,7 +104,7 @@ func (p *pace) await(ctx context.Context) error {
 				p.hinted = true
 				return nil
 			}
-		case <-errs: // an overflow: something happened
+		case <-errs: //nolint:errcheck // an overflow: something happened
 			p.hinted = true
 			return nil
 		case <-timer.C:

@@ -91,7 +91,7 @@ func ServeFile(ctx context.Context, cfg FileConfig, in io.Reader, out io.Writer)
 	select {
 	case err := <-done:
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the client has gone
+			return nil // the client has gone
 		}
 		return err
 	case <-ctx.Done():

@@ -93,7 +93,7 @@ func (t *tail) drain(ctx context.Context, buf []byte, add func(line []byte) erro
 			// EIO, ESTALE: the next poll tries again.
 			t.split.counts.ReadErrors++
 			t.stale = t.stale || errors.Is(readErr, syscall.ESTALE)
-			return nil //nolint:nilerr // counted and retried: a flaky volume must not end the watch
+			return nil // counted and retried: a flaky volume must not end the watch
 		}
 		if n < known || !bytes.Equal(buf[:known], t.mark) {
 			return errCut

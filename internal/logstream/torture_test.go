@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -253,7 +254,7 @@ func TestFollower_F15_RetriesFailedReads(t *testing.T) {
 		if sink.counts.ReadErrors == 0 {
 			t.Errorf("%v was not counted", cause)
 		}
-		if _, still := s.newest().file.(*flaky); still != (cause == syscall.EIO) {
+		if _, still := s.newest().file.(*flaky); still != errors.Is(cause, syscall.EIO) {
 			t.Errorf("%v: the handle was kept: %v", cause, still)
 		}
 		s.close()
@@ -287,7 +288,7 @@ func TestFileSource_F16_IgnoresTheClock(t *testing.T) {
 	f.exactly(1)
 	for i, d := range []time.Duration{24 * time.Hour, -24 * time.Hour, time.Hour} {
 		must(t, os.Chtimes(path, time.Now().Add(d), time.Now().Add(d)))
-		appendTo(t, path, strings.Replace(numbered(i+1, i+2), "1761837814", fmt.Sprint(1761837814+int(d.Seconds())), 1))
+		appendTo(t, path, strings.Replace(numbered(i+1, i+2), "1761837814", strconv.Itoa(1761837814+int(d.Seconds())), 1))
 		must(t, os.Chtimes(path, time.Now().Add(d), time.Now().Add(d)))
 		f.exactly(i + 2)
 	}
