@@ -109,7 +109,7 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 	defer cancel()
 	go live.Run(ctx)
 	opts.Project, opts.Host = t.project.Name, remoteHost(t.client.Info().Host)
-	return show(ctx, a.liveDeps(t, live), opts)
+	return show(ctx, a.liveDeps(t, live, &opts.Alert), opts)
 }
 
 // demoDeps wires the simulated deployment.
@@ -122,20 +122,6 @@ func (a *app) demoDeps(opts *tui.Options, rate float64) tui.Deps {
 	deps := demo.Deps()
 	deps.Save = a.saver(opts.Project)
 	return deps
-}
-
-// liveDeps wires a deployment on an engine.
-func (a *app) liveDeps(t *target, live *feed.Feed) tui.Deps {
-	return tui.Deps{
-		Observe: live.Observe, Feed: live, Now: time.Now, Logs: live.Logs, Save: a.saver(t.project.Name),
-		Execute: func(ctx context.Context, p bluegreen.Plan, on func(bluegreen.Progress)) (bluegreen.Outcome, error) {
-			d, err := t.stack.Observe(ctx)
-			if err != nil {
-				return bluegreen.Outcome{}, err
-			}
-			return a.controller(t, a.meter(t, &d), time.Now()).Execute(ctx, p, on)
-		},
-	}
 }
 
 // demoWarm is how much of the past the simulation makes up: a quarter of an hour, less

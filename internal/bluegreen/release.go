@@ -25,6 +25,8 @@ func (r *Release) String() string {
 		return "nothing"
 	case r.ID == "":
 		return r.Image
+	case r.Image == "":
+		return r.ID
 	}
 	return r.ID + " (" + r.Image + ")"
 }

@@ -50,11 +50,17 @@ func (p *eventPanel) isFiring(id string) bool {
 	return slices.ContainsFunc(p.firing, func(f alert.Event) bool { return f.ID == id })
 }
 
+// waits reports whether a firing alert waits for somebody: an acknowledged one does
+// not, nor does one that a graver alert explains.
+func (p *eventPanel) waits(ev *alert.Event) bool {
+	return p.acks[ev.ID] == (ack{}) && !strings.HasPrefix(ev.Muted, "inhibited")
+}
+
 // unattended counts what fires and nobody has acknowledged.
 func (p *eventPanel) unattended() int {
 	n := 0
 	for i := range p.firing {
-		if p.acks[p.firing[i].ID] == (ack{}) {
+		if p.waits(&p.firing[i]) {
 			n++
 		}
 	}

@@ -161,7 +161,7 @@ func (m *Model) sources(s *scene) []seg {
 // acknowledged, else the gravest.
 func (p *eventPanel) foremost() *alert.Event {
 	for i := range p.firing {
-		if p.acks[p.firing[i].ID] == (ack{}) {
+		if p.waits(&p.firing[i]) {
 			return &p.firing[i]
 		}
 	}

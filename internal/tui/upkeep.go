@@ -63,13 +63,13 @@ func (m *Model) ackable() *alert.Event {
 	}
 	if m.view.focus == panelEvents {
 		if i := m.events.current(); i >= 0 {
-			if ev := m.events.entries[i].event; ev != nil && m.events.isFiring(ev.ID) && m.events.acks[ev.ID] == (ack{}) {
+			if ev := m.events.entries[i].event; ev != nil && m.events.isFiring(ev.ID) && m.events.waits(ev) {
 				return ev
 			}
 		}
 	}
 	for i := range m.events.firing {
-		if ev := &m.events.firing[i]; m.events.acks[ev.ID] == (ack{}) {
+		if ev := &m.events.firing[i]; m.events.waits(ev) {
 			return ev
 		}
 	}

@@ -20,6 +20,9 @@ const bakeSteps = 100
 func planRollback(d *bluegreen.Deployment) (bluegreen.Plan, error) {
 	p, err := bluegreen.PlanSwitch(d, d.Active().Other(), bluegreen.SwitchOptions{})
 	p.Action, p.Command = bluegreen.ActRollback, "bgctl rollback"
+	if err != nil {
+		return p, err
+	}
 	p.New = &bluegreen.Release{ID: d.Pool(p.To).Release()}
 	return p, err
 }
