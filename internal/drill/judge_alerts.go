@@ -152,11 +152,11 @@ func judgeExpected(f *AlertFacts) Judgement {
 // extra reports whether an event may come although the drill did not ask for it.
 func extra(ev *alert.Event) bool {
 	switch ev.Type {
-	case alert.Flapping, alert.Notice, alert.NoTraffic:
+	case alert.Flapping, alert.Notice, alert.NoTraffic, alert.Degraded, alert.Latency, alert.Upkeep:
 		return true
 	case alert.ErrorRate: // an earlier drill's resolves, or this one's has become critical
 		return ev.Deferred || ev.Status == alert.Resolved || ev.Severity == alert.Critical
-	case alert.Failover, alert.AllDown, alert.Switch:
+	case alert.Failover, alert.AllDown, alert.Switch, alert.SourceLost:
 	}
 	return ev.Deferred
 }

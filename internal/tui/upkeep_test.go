@@ -31,7 +31,7 @@ func TestModel_RollsBackRestartsAndDeploys(t *testing.T) {
 	s.contains("deploy into BLUE, image:")
 	s.typed("shop:2.0.0")
 	s.press("enter")
-	s.contains("Deploy to BLUE", "runs: bgctl deploy shop:2.0.0", "recreate the containers of blue with shop:2.0.0")
+	s.contains("Deploy shop:2.0.0 to BLUE", "runs: bgctl deploy shop:2.0.0", "recreate the containers of blue with shop:2.0.0")
 	s.settle(s.press("y"))
 	s.observe(nil)
 	s.contains("active ▶ BLUE v2.0.0", "deployed to blue", "undo: bgctl rollback")
@@ -97,7 +97,7 @@ func TestModel_AcknowledgesTheGravestAlert(t *testing.T) {
 	if asked.Type != alert.ErrorRate {
 		t.Errorf("asked about %+v", asked)
 	}
-	s.contains("△ ack by ana 14:32", "△ 1 firing, ack")
+	s.contains("△ ack by ana 14:32", "△ 2 firing, ack")
 	s.lacks("[x] ack")
 	if cmd := s.press("x"); cmd != nil {
 		t.Error("an acknowledged alert is acknowledged again")
@@ -209,7 +209,7 @@ func TestPalette_FindsByLettersAndWords(t *testing.T) {
 	s.press("esc", ":")
 	s.typed("deploy shop:3")
 	s.press("enter")
-	s.contains("Deploy to GREEN", "shop:3")
+	s.contains("Deploy shop:3 to GREEN")
 	s.press("esc", ":")
 	s.typed("zzzz")
 	s.contains("no such command")
