@@ -178,6 +178,49 @@ func TestController_ChaosRecordsTheUndoBeforeActing(t *testing.T) {
 	}
 }
 
+func TestController_AFaultTheAppCannotPlayLeavesNoRecord(t *testing.T) {
+	proxy := bluegreentest.NewProxy(bluegreen.Blue)
+	proxy.NoChaos = true
+	c, e := controller(proxy)
+	d, _ := e.Observe(t.Context())
+	plan, err := bluegreen.PlanChaos(&d, bluegreen.Blue, bluegreen.ChaosOptions{Mode: bluegreen.FaultError})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Execute(t.Context(), plan, nil); !errors.Is(err, bluegreen.ErrNoChaos) {
+		t.Errorf("chaos: %v", err)
+	}
+	if d, _ = e.Observe(t.Context()); d.Blue.Fault != nil {
+		t.Errorf("left a record of a fault that is not there: %+v", d.Blue.Fault)
+	}
+}
+
+// A record left by a command that was killed before the application refused.
+func TestController_HealClearsAFaultTheAppCannotPlay(t *testing.T) {
+	proxy := bluegreentest.NewProxy(bluegreen.Blue)
+	c, e := controller(proxy)
+	d, _ := e.Observe(t.Context())
+	chaos, err := bluegreen.PlanChaos(&d, bluegreen.Blue, bluegreen.ChaosOptions{Mode: bluegreen.FaultError})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Execute(t.Context(), chaos, nil); err != nil {
+		t.Fatal(err)
+	}
+	proxy.NoChaos = true
+	d, _ = e.Observe(t.Context())
+	heal, err := bluegreen.PlanHeal(&d, bluegreen.Blue)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Execute(t.Context(), heal, nil); err != nil {
+		t.Errorf("heal: %v", err)
+	}
+	if d, _ = e.Observe(t.Context()); d.Blue.Fault != nil {
+		t.Errorf("still there: %+v", d.Blue.Fault)
+	}
+}
+
 func TestController_ChaosForATimeUndoesItself(t *testing.T) {
 	for name, interrupt := range map[string]time.Duration{"held to the end": 0, "interrupted": 10 * time.Second} {
 		t.Run(name, func(t *testing.T) {

@@ -37,11 +37,18 @@ func (r *run) record(ctx context.Context, s Step) error {
 	return nil
 }
 
+// ErrNoChaos says that an application has no switch for faults.
+var ErrNoChaos = errors.New("the application has no /chaos")
+
 // breakPool injects the fault into every container of the pool.
 func (r *run) breakPool(ctx context.Context, s Step) error {
 	switch s.Mode {
 	case FaultError, FaultTimeout, FaultSlow:
 		if err := r.router.Chaos(ctx, s.Pool, s.Mode); err != nil {
+			if errors.Is(err, ErrNoChaos) {
+				// Nothing was broken, so nothing must be left to undo.
+				err = errors.Join(err, r.router.ClearFault(context.WithoutCancel(ctx), s.Pool))
+			}
 			return fmt.Errorf("%w; is it the demo app? Other apps can be broken with --mode kill, stop or pause", err)
 		}
 	case FaultKill, FaultStop, FaultPause:
@@ -123,7 +130,8 @@ func (r *run) repair(ctx context.Context, s Step) error {
 		}
 	}
 	if f := d.Pool(s.Pool).Fault; f != nil && appFault(f.Mode) {
-		if err := r.router.Chaos(ctx, s.Pool, ""); err != nil {
+		// An application that cannot play a fault has none to end.
+		if err := r.router.Chaos(ctx, s.Pool, ""); err != nil && !errors.Is(err, ErrNoChaos) {
 			errs = append(errs, err)
 		}
 	}

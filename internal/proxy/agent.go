@@ -92,7 +92,7 @@ func (a *Agent) answer(ctx context.Context, req request) response {
 	var resp response
 	err := a.handle(ctx, req, &resp)
 	if err != nil {
-		resp.Error = err.Error()
+		resp.Error, resp.NoChaos = err.Error(), errors.Is(err, bluegreen.ErrNoChaos)
 	}
 	return resp
 }

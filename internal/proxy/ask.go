@@ -96,6 +96,9 @@ func (p *Private) Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen
 		path = "/chaos/start?mode=" + string(mode)
 	}
 	a, err := p.ask(ctx, http.MethodPost, "/_bgctl/"+pool.String()+path)
+	if a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed {
+		return fmt.Errorf("%s answered %d to POST %s: %w", pool, a.status, path, bluegreen.ErrNoChaos)
+	}
 	if err != nil && a.status != 0 {
 		return fmt.Errorf("%s answered %d to POST %s", pool, a.status, path)
 	}

@@ -56,7 +56,8 @@ type response struct {
 	Protocol int                     `json:"protocol,omitempty"` // only in the greeting
 	Version  string                  `json:"version,omitempty"`  // only in the greeting
 	Error    string                  `json:"error,omitempty"`
-	Locked   *bluegreen.Holder       `json:"locked,omitempty"` // lock: who has it
+	NoChaos  bool                    `json:"no_chaos,omitempty"` // chaos: the error is [bluegreen.ErrNoChaos]
+	Locked   *bluegreen.Holder       `json:"locked,omitempty"`   // lock: who has it
 	Status   *bluegreen.RouterStatus `json:"status,omitempty"`
 	Pool     bluegreen.Pool          `json:"pool,omitempty"`
 	Probes   []bluegreen.ProbeResult `json:"probes,omitempty"`

@@ -176,6 +176,9 @@ func (s *Session) call(ctx context.Context, req request) (response, error) {
 	if strings.HasPrefix(resp.Error, unknownRequest) {
 		return resp, &OutdatedError{Op: req.Op}
 	}
+	if resp.NoChaos {
+		return resp, fmt.Errorf("%s%w", strings.TrimSuffix(resp.Error, bluegreen.ErrNoChaos.Error()), bluegreen.ErrNoChaos)
+	}
 	if resp.Error != "" {
 		return resp, errors.New(resp.Error)
 	}

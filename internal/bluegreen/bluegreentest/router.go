@@ -31,6 +31,8 @@ type Proxy struct {
 	Probes map[bluegreen.Pool]bluegreen.ProbeResult
 	// AppFaults are the chaos commands the demo apps got.
 	AppFaults map[bluegreen.Pool]bluegreen.FaultMode
+	// NoChaos makes the pools applications without a switch for faults.
+	NoChaos bool
 	// FailRoute makes Route fail.
 	FailRoute error
 }
@@ -202,6 +204,9 @@ func (r *FakeRouter) ClearFault(_ context.Context, pool bluegreen.Pool) error {
 func (r *FakeRouter) Chaos(_ context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error {
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
+	if r.proxy.NoChaos {
+		return bluegreen.ErrNoChaos
+	}
 	r.proxy.AppFaults[pool] = mode
 	return nil
 }
