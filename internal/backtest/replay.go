@@ -12,7 +12,6 @@ import (
 type replay struct {
 	cfg    *Config
 	names  *logstream.Namer
-	owner  owner
 	totals totals
 	faults incidents
 	last   time.Time // of the newest record, for lines without a time
@@ -66,7 +65,6 @@ func (r *replay) take(b *block) {
 		if !r.within(rec.Time) {
 			continue
 		}
-		r.owner.own(rec)
 		if len(kept) < i {
 			b.Records[len(kept)] = *rec
 		}

@@ -17,7 +17,7 @@ import (
 	"bgctl/internal/alert"
 	"bgctl/internal/backtest/synth"
 	"bgctl/internal/logstream"
-	"bgctl/internal/logstreamtest"
+	"bgctl/internal/logstream/slowparser"
 )
 
 var lines = flag.Int("lines", 20_000, "lines of the log that the fast and the slow reader are compared on")
@@ -64,7 +64,7 @@ func run(tb testing.TB, cfg Config) *Report {
 
 // slowRead reads a log in the plainest way: all of it, line by line.
 func slowRead(data []byte) ([]logstream.Record, logstream.Counts) {
-	p := logstreamtest.NewSlow(logstream.Format{})
+	p := slowparser.NewSlow(logstream.Format{})
 	var records []logstream.Record
 	last := time.Time{}
 	for text := range strings.SplitSeq(string(data), "\n") {
@@ -162,7 +162,7 @@ func TestRun_AgreesWithTheSlowReader(t *testing.T) {
 					t.Fatalf("%d records, want %d", len(got), len(want))
 				}
 				for i := range want {
-					if !logstreamtest.Equal(&want[i], &got[i]) {
+					if !slowparser.Equal(&want[i], &got[i]) {
 						t.Fatalf("record %d:\n%s", i, cmp.Diff(want[i], got[i]))
 					}
 				}

@@ -14,6 +14,7 @@ type ContainerConfig struct {
 	Engine   Engine
 	Start    Start
 	Addrs    *AddrMap
+	Format   Format            // of the lines; the zero value tells by the line
 	OnState  func(State)       // called from Run on every change
 	OnNotice func(text string) // what the user should change; once per container
 	MinWait  time.Duration     // first wait before a reconnect, default 250 ms
@@ -49,7 +50,7 @@ func NewContainerSource(cfg ContainerConfig) *ContainerSource {
 	orDefault(&cfg.StopWait, time.Second)
 	orDefault(&cfg.Probe, time.Minute)
 	s := &ContainerSource{
-		cfg: cfg, b: &batcher{parser: NewParser(cfg.Addrs)}, state: stateTeller{tell: cfg.OnState},
+		cfg: cfg, b: &batcher{parser: NewFormatParser(cfg.Format, cfg.Addrs)}, state: stateTeller{tell: cfg.OnState},
 	}
 	if c := cfg.Start.cursor; cfg.Start.kind == fromCursor && c.Container != "" {
 		s.cursor, s.begun, s.echo = c, true, newEcho(c)

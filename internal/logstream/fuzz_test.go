@@ -12,7 +12,7 @@ import (
 
 	"bgctl/internal/backtest/synth"
 	"bgctl/internal/logstream"
-	"bgctl/internal/logstreamtest"
+	"bgctl/internal/logstream/slowparser"
 )
 
 // formats are those that the parsers are compared in.
@@ -26,7 +26,7 @@ func formats() []string {
 // pair is the parser and the one it has to agree with.
 type pair struct {
 	fast *logstream.Parser
-	slow *logstreamtest.Slow
+	slow *slowparser.Slow
 }
 
 func newPair(tb testing.TB, format string) *pair {
@@ -35,7 +35,7 @@ func newPair(tb testing.TB, format string) *pair {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &pair{fast: logstream.NewFormatParser(f, nil), slow: logstreamtest.NewSlow(f)}
+	return &pair{fast: logstream.NewFormatParser(f, nil), slow: slowparser.NewSlow(f)}
 }
 
 // compare parses a line with both. A line nested more deeply than the fast one
@@ -53,7 +53,7 @@ func (p *pair) compare(tb testing.TB, line []byte) {
 	if (err == nil) != ok {
 		tb.Fatalf("%q: error %v, the slow parser understood it: %v", line, err, ok)
 	}
-	if !logstreamtest.Equal(&want, &got) {
+	if !slowparser.Equal(&want, &got) {
 		tb.Fatalf("%q:\n%s", line, cmp.Diff(want, got))
 	}
 	counts := p.fast.Counts()

@@ -25,6 +25,7 @@ type RemoteConfig struct {
 	Dial    func(ctx context.Context) (io.ReadWriteCloser, error)
 	Start   Start
 	Addrs   *AddrMap
+	Format  Format        // of the lines; the zero value tells by the line
 	OnState func(State)   // called from Run on every change
 	MinWait time.Duration // first wait before a reconnect, default 250 ms
 	MaxWait time.Duration // longest wait, default 5 s
@@ -50,7 +51,7 @@ func NewRemoteSource(cfg RemoteConfig) *RemoteSource {
 	orDefault(&cfg.MaxWait, 5*time.Second)
 	orDefault(&cfg.Silence, 3*heartbeat+5*time.Second)
 	return &RemoteSource{
-		cfg: cfg, b: &batcher{parser: NewParser(cfg.Addrs)}, state: stateTeller{tell: cfg.OnState},
+		cfg: cfg, b: &batcher{parser: NewFormatParser(cfg.Format, cfg.Addrs)}, state: stateTeller{tell: cfg.OnState},
 	}
 }
 

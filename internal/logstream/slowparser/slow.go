@@ -1,6 +1,6 @@
-// Package logstreamtest is the test bench of package logstream: a parser that is
+// Package slowparser is the test bench of package logstream: a parser that is
 // slow and plain to see through, to which the fast one is compared.
-package logstreamtest
+package slowparser
 
 import (
 	"encoding/json"
