@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
 	"bgctl/internal/slack"
 	"bgctl/internal/watch"
@@ -20,6 +21,7 @@ import (
 type watchFlags struct {
 	source    string
 	log       string
+	format    string
 	state     string
 	listen    string
 	testAlert bool
@@ -46,6 +48,7 @@ func newWatchCommand(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.source, "source", "file", "what to read: file (--log), docker (the proxy's log on the engine), docker:`SERVICE` (a container's output)")
 	cmd.Flags().StringVar(&f.log, "log", proxy.AccessLog, "access log to read")
+	cmd.Flags().StringVar(&f.format, "format", "auto", "auto, bgctl, combined, common, json, or json:field=key,…")
 	cmd.Flags().StringVar(&f.state, "state", proxy.StateDir, "`directory` that survives a restart")
 	cmd.Flags().StringVar(&f.listen, "listen", ":9115", "`address` of /healthz and /metrics")
 	cmd.Flags().BoolVar(&f.testAlert, "test-alert", false, "post one test message and print the verdict")
@@ -69,7 +72,11 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	detector := alert.NewDetector(cfg)
 	detector.MuteBefore(oldNews(f.state, cfg.MaxAge, time.Now()))
 	lost := &sourceHealth{}
-	source, err := a.watchSource(ctx, f, cfg.Window, lost.set)
+	format, err := logstream.ParseFormat(f.format)
+	if err != nil {
+		return usagef("--format: %w", err)
+	}
+	source, err := a.watchSource(ctx, f, sourceConfig{format: format, window: cfg.Window, tell: lost.set})
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,20 @@ func (s *cursorSource) Run(ctx context.Context, deliver func(logstream.Batch) er
 	})
 }
 
+// sourceConfig is how a log is read, whatever it is.
+type sourceConfig struct {
+	format logstream.Format
+	window int // lines of the past to begin with, at the first start
+	tell   func(logstream.State)
+}
+
 // watchSource opens what --source names: the log file here, what the stack's proxy
 // logs on an engine, or the output of any container there.
-func (a *app) watchSource(ctx context.Context, f *watchFlags, window int, tell func(logstream.State)) (*cursorSource, error) {
+func (a *app) watchSource(ctx context.Context, f *watchFlags, cfg sourceConfig) (*cursorSource, error) {
 	kind, name, named := strings.Cut(f.source, ":")
 	if kind == "file" && !named {
 		return &cursorSource{close: func() {}, Source: logstream.NewFileSource(logstream.FileConfig{
-			Path: f.log, Poll: logPoll, Start: startAt(f.state, window, logstream.Cursor.OfFile), OnState: tell,
+			Path: f.log, Poll: logPoll, Start: startAt(f.state, cfg.window, logstream.Cursor.OfFile), Format: cfg.format, OnState: cfg.tell,
 		})}, nil
 	}
 	if kind != "docker" || named && name == "" {
@@ -50,14 +57,15 @@ func (a *app) watchSource(ctx context.Context, f *watchFlags, window int, tell f
 	source := &cursorSource{close: t.close}
 	if named {
 		source.Source = logstream.NewContainerSource(logstream.ContainerConfig{
-			Engine:  &deployment.Output{Client: t.client, Project: t.project.Name, Name: name},
-			Start:   startAt(f.state, window, func(c logstream.Cursor) bool { return c.Container != "" }),
-			OnState: tell, OnNotice: notice,
+			Engine: &deployment.Output{Client: t.client, Project: t.project.Name, Name: name},
+			Start:  startAt(f.state, cfg.window, func(c logstream.Cursor) bool { return c.Container != "" }),
+			Format: cfg.format, OnState: cfg.tell, OnNotice: notice,
 		})
 		return source, nil
 	}
 	source.Source = t.stack.FollowProxy(logstream.RemoteConfig{
-		Start: startAt(f.state, window, func(logstream.Cursor) bool { return true }), OnState: tell,
+		Start:  startAt(f.state, cfg.window, func(logstream.Cursor) bool { return true }),
+		Format: cfg.format, OnState: cfg.tell,
 	}, notice)
 	return source, nil
 }

@@ -64,7 +64,7 @@ func (s *Stack) FollowAccessLog(cfg logstream.RemoteConfig) *AccessLogSource {
 		Open: func(ctx context.Context, lines int) (io.ReadCloser, error) {
 			return s.AccessLog(ctx, lines, TailFollow)
 		},
-		Tail: cfg.Start.Tail(), Addrs: cfg.Addrs, OnState: cfg.OnState,
+		Tail: cfg.Start.Tail(), Addrs: cfg.Addrs, Format: cfg.Format, OnState: cfg.OnState,
 	}))
 }
 
@@ -73,7 +73,7 @@ func (s *Stack) FollowAccessLog(cfg logstream.RemoteConfig) *AccessLogSource {
 func (s *Stack) FollowProxy(cfg logstream.RemoteConfig, notice func(text string)) *AccessLogSource {
 	return s.followAgent(cfg, logstream.NewContainerSource(logstream.ContainerConfig{
 		Engine: &Output{Client: s.Client, Project: s.Project},
-		Start:  cfg.Start, Addrs: cfg.Addrs, OnState: cfg.OnState, OnNotice: notice,
+		Start:  cfg.Start, Addrs: cfg.Addrs, Format: cfg.Format, OnState: cfg.OnState, OnNotice: notice,
 	}))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -35,6 +36,9 @@ func (w *watcher) health() Health {
 		Window: w.cfg.Detector.Window(), Log: w.counts, Alerts: w.alerts(),
 	}
 	w.mu.Unlock()
+	if h.Log.Parsed+h.Log.Bad >= formatLines && h.Log.Trouble() != "" {
+		h.Reasons = append(h.Reasons, fmt.Sprintf("log format not understood: %d of %d lines", h.Log.Parsed, h.Log.Parsed+h.Log.Bad))
+	}
 	h.Log.FirstBad = "" // foreign text has no place in a health answer
 	if w.cfg.SourceHealth != nil {
 		if err := w.cfg.SourceHealth(); err != nil {

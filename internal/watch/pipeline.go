@@ -12,6 +12,7 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.counts = b.Counts
+	w.checkFormat()
 	w.lastBatch = time.Now()
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -77,6 +78,21 @@ func (w *watcher) tick(now time.Time) {
 	}
 	if w.dirty || len(w.fresh) > 0 {
 		w.save()
+	}
+}
+
+// formatLines is how many lines a watcher reads before it judges their format.
+const formatLines = 20
+
+// checkFormat says once that the log is not understood: an unknown format is silent
+// otherwise, and looks like a deployment without an error.
+func (w *watcher) checkFormat() {
+	if w.toldFormat || w.counts.Parsed+w.counts.Bad < formatLines {
+		return
+	}
+	if text := w.counts.Trouble(); text != "" {
+		w.toldFormat = true
+		w.out.notice("the log's format is not understood: " + text + "; name it with --format")
 	}
 }
 

@@ -150,6 +150,7 @@ type watcher struct {
 	dirty       bool
 	lastNag     time.Time
 	sourceErr   string // what was last said about the source
+	toldFormat  bool   // it was said that the log is not understood
 }
 
 // Run watches until ctx ends or the source fails. It returns within 5 s after the

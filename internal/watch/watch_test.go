@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"bgctl/internal/logstream"
 	"bgctl/internal/slack"
 )
 
@@ -234,6 +235,20 @@ func TestRun_DiskThatFailsDoesNotStopAlerts(t *testing.T) {
 		}
 		if n := strings.Count(b.out.String(), "state is not saved"); n < 1 || n > 3 {
 			t.Errorf("said %d times in two minutes", n)
+		}
+	})
+}
+
+func TestRun_SaysThatTheLogIsNotUnderstood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, t.TempDir(), nil)
+		bad := logstream.Counts{Lines: 312, Bad: 312, FirstBad: "GET / \x1b[31m"}
+		for range 3 {
+			b.src.batches <- logstream.Batch{Counts: bad}
+			synctest.Wait()
+		}
+		if n := strings.Count(b.out.String(), "0 of 312 lines understood"); n != 1 {
+			t.Errorf("said %d times in %s", n, b.out.String())
 		}
 	})
 }
