@@ -12,10 +12,11 @@ import (
 
 // Intent: a second up changes nothing, quickly.
 func TestUp_IsIdempotent(t *testing.T) {
+	shared.reset(t) // up waits for health, which is not what is measured here
 	before := docker(t, "ps", "-aq", "--no-trunc", "--filter", "label=com.docker.compose.project="+shared.project)
 	r := shared.must(t, "up", "--demo")
 	t.Logf("second up: %s", r.took.Round(time.Millisecond))
-	if r.took > 2*time.Second {
+	if r.took > time.Second {
 		t.Errorf("a second up took %s", r.took)
 	}
 	if after := docker(t, "ps", "-aq", "--no-trunc", "--filter", "label=com.docker.compose.project="+shared.project); after != before {

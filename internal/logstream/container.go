@@ -129,6 +129,10 @@ func (s *ContainerSource) session(ctx context.Context) error {
 	}
 	now, err := s.cfg.Engine.Find(ctx)
 	switch {
+	case errors.Is(err, ErrNoContainer):
+		// Ended and removed in one go, before the engine told of the end.
+		s.stuck, s.ended = 0, c.Started
+		return err
 	case err != nil:
 		return err
 	case now.ID == c.ID && now.Running() && now.Started.Equal(c.Started):

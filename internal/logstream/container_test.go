@@ -110,6 +110,31 @@ func TestContainerSource_D4_FollowsARecreatedContainer(t *testing.T) {
 	})
 }
 
+// An engine that is slow to tell of the end has removed the container by then.
+func TestContainerSource_D4_ReadToTheEndAndRemoved(t *testing.T) {
+	t.Parallel()
+	e := newFakeEngine()
+	followEngine(t, e, func(t *testing.T, r *outputRun) {
+		r.write("/a", "/b")
+		e.change(func() {
+			e.write(logstreamtest.Line("/c"))
+			e.stop()
+			e.findErr = logstream.ErrNoContainer
+		})
+		wait(10 * time.Second)
+		e.change(func() {
+			e.recs, e.c.ID, e.clock, e.findErr = nil, "two", 5, nil
+			e.start()
+			e.write(logstreamtest.Line("/d"))
+		})
+		wait(time.Minute)
+		r.want(t, "/a", "/b", "/c", "/d")
+		if r.counts.Gaps != 0 || r.cursor.Container != "two" {
+			t.Errorf("counts %+v, cursor %+v", r.counts, r.cursor)
+		}
+	})
+}
+
 func TestContainerSource_D4_WaitsForAStoppedContainer(t *testing.T) {
 	t.Parallel()
 	e := newFakeEngine()
