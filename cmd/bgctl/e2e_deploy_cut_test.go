@@ -82,7 +82,10 @@ func deployPromote(t *testing.T, s *stack, r releases) {
 
 // Intent: a deploy killed at any step leaves traffic on a pool that works, and the
 // next command says what happened and finishes or undoes it.
-func deployKilled(t *testing.T, s *stack, r releases) {
+func TestDeploy_KilledAtEveryStep(t *testing.T) {
+	t.Parallel()
+	s, r := deployStack(t, "deploy-cut")
+	s.must(t, "deploy", r.ref("v2"), "--release", "k")
 	points := []string{
 		"after-image", "after-journal", "after-solo", "before-install", "after-install", "after-ready", "after-probe", "after-keep",
 		"before-admit", "after-admit", "before-route", "after-route", "after-verify", "after-env", "after-close",

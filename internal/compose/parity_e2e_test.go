@@ -45,6 +45,7 @@ func (s *upStage) ids() map[string]string {
 }
 
 func TestE2E_DockerComposeTakesOverAndBack(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	project := s.load(fourServices)
 	s.mustUp(project, UpOptions{WaitHealthy: true})

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -77,30 +79,21 @@ func newUpStage(t *testing.T) *upStage {
 	return s
 }
 
-// program compiles the test program once per test run.
-func (s *upStage) program() []byte {
-	s.t.Helper()
-	out := filepath.Join(os.TempDir(), fmt.Sprintf("bgctl-e2eapp-%d", os.Getpid()))
-	if content, err := os.ReadFile(out); err == nil {
-		return content
+// program is the test program, compiled once per test run.
+var program = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "bgctl-e2eapp-")
+	if err != nil {
+		return nil, err
 	}
-	build := exec.CommandContext(s.t.Context(), "go", "build", "-ldflags=-s -w", "-o", out, "./testdata/e2eapp")
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "app")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./testdata/e2eapp")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
-		s.t.Fatalf("build the test program: %v\n%s", err, text)
+		return nil, fmt.Errorf("build the test program: %w\n%s", err, text)
 	}
-	content, err := os.ReadFile(out)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return content
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	_ = os.Remove(filepath.Join(os.TempDir(), fmt.Sprintf("bgctl-e2eapp-%d", os.Getpid())))
-	os.Exit(code)
-}
+	return os.ReadFile(out)
+})
 
 // buildImage goes through the product's own `build:`, with an embedded context.
 func (s *upStage) buildImage(ref, mark string) {
@@ -113,13 +106,17 @@ func (s *upStage) buildImage(ref, mark string) {
 
 func (s *upStage) embedded(content, mark string) *Project {
 	s.t.Helper()
+	app, err := program()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	dockerfile := fmt.Sprintf("FROM scratch\nLABEL bgctl.test=%s mark=%s\nCOPY app /app\nENTRYPOINT [\"/app\"]\n", s.name, mark)
 	project, err := Load(s.t.Context(), LoadOptions{
 		WorkingDir: s.t.TempDir(), ProjectName: s.name, Environ: s.environ,
 		Embedded: &Embedded{Name: "built-in", Content: []byte(content), Contexts: map[string]fs.FS{
 			"app": fstest.MapFS{
 				"Dockerfile": {Data: []byte(dockerfile), Mode: 0o644},
-				"app":        {Data: append([]byte(nil), s.program()...), Mode: 0o755},
+				"app":        {Data: slices.Clone(app), Mode: 0o755},
 			},
 		}},
 	})
@@ -264,6 +261,7 @@ func TestE2E_UpTwiceThenChangeThenDown(t *testing.T) {
 }
 
 func TestE2E_InterruptedRecreate(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	project := s.load("services: {web: {image: IMAGE, stop_grace_period: 1s}}")
 	s.mustUp(project, UpOptions{})
@@ -280,6 +278,7 @@ func TestE2E_InterruptedRecreate(t *testing.T) {
 }
 
 func TestE2E_NetworkRemovedWhileStopped(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	project := s.load("services: {web: {image: IMAGE, stop_grace_period: 1s}}")
 	s.mustUp(project, UpOptions{})
@@ -297,6 +296,7 @@ func TestE2E_NetworkRemovedWhileStopped(t *testing.T) {
 }
 
 func TestE2E_ErrorsSayWhatAndWhy(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	port := "127.0.0.1:39517:3000"
 	tests := []struct {
@@ -350,6 +350,7 @@ func TestE2E_ErrorsSayWhatAndWhy(t *testing.T) {
 }
 
 func TestE2E_EmbeddedBuild(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	const file = "services: {web: {build: {context: ./app}, stop_grace_period: 1s}}"
 	first := s.embedded(file, "one")
@@ -366,6 +367,7 @@ func TestE2E_EmbeddedBuild(t *testing.T) {
 }
 
 func TestE2E_RecreateServiceWithAnotherImage(t *testing.T) {
+	t.Parallel()
 	s := newUpStage(t)
 	project := s.load("services: {green: {image: '${GREEN:-IMAGE}', stop_grace_period: 1s}, blue: {image: IMAGE, stop_grace_period: 1s}}")
 	s.mustUp(project, UpOptions{})
