@@ -67,11 +67,11 @@ func (s *stack) drill(t *testing.T, args ...string) (result, scorecard) {
 // process in a container that was not there before, no lease.
 func (s *stack) intact(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, "status is ok", func() bool { return s.run("status").code == 0 })
+	eventually(t, 30*time.Second, "status is ok", func() bool { return s.run("status").code == 0 })
 	if active := s.active(t); active != "blue" {
 		t.Errorf("active is %s", active)
 	}
-	eventually(t, 10*time.Second, "no helper process is left", func() bool { return s.helpers(t) == "" })
+	eventually(t, 30*time.Second, "no helper process is left", func() bool { return s.helpers(t) == "" })
 	if exec.Command("docker", "cp", s.container(t, "alert_watcher")+":/var/lib/bgctl/drill-receiver.json", "-").Run() == nil {
 		t.Error("the lease is still there")
 	}
@@ -269,7 +269,7 @@ func TestDrill_SaysThatAWebhookRefuses(t *testing.T) {
 	if strings.Contains(r.out+r.err, "services/T0") {
 		t.Error("the secret is in the output")
 	}
-	eventually(t, 10*time.Second, "no helper process is left", func() bool { return s.helpers(t) == "" })
+	eventually(t, 30*time.Second, "no helper process is left", func() bool { return s.helpers(t) == "" })
 	if active := s.active(t); active != "blue" {
 		t.Errorf("active is %s", active)
 	}
