@@ -192,8 +192,8 @@ func (m *Model) drawAlert(c canvas, s *scene) {
 		st = inkCrit | bold | reverse
 	}
 	lead := fmt.Sprintf("▲ %d %s", len(firing), plural(len(firing), "ALERT", "ALERTS"))
-	if a, ok := m.events.acks[ev.ID]; ok {
-		st, lead = plain, fmt.Sprintf("△ ack by %s %s", or(clean(a.by), "–"), a.at.Format("15:04"))
+	if a := m.events.acks.about(ev); a != nil {
+		st, lead = plain, "△ "+ackWords(a, m.now.Location())
 	}
 	x := c.put(1, 0, st, lead) + 2
 	since := ev.Since

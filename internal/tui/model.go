@@ -199,6 +199,7 @@ func (m *Model) Show(seen bluegreen.Deployment, snapshot FeedSnapshot) {
 // Update takes one message. It never does I/O and never blocks.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.deps.Now()
+	m.events.acks.now = m.now
 	switch msg := msg.(type) {
 	case tickMsg:
 		return m, m.onTick()
