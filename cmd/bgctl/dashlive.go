@@ -41,6 +41,7 @@ func (a *app) liveDeps(t *target, live *feed.Feed, cfg *alert.Config) tui.Deps {
 		Maintain: func(ctx context.Context, m tui.Maintenance) (string, error) {
 			return a.maintain(ctx, t, m)
 		},
+		Acknowledge: func(ctx context.Context, ev alert.Event) (string, error) { return a.acknowledge(ctx, t, &ev) },
 	}
 }
 
