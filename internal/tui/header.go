@@ -253,6 +253,9 @@ func (m *Model) muted() string {
 		what = "messages about failovers and switches"
 	}
 	text := "MAINTENANCE: " + what + " muted"
+	if by := clean(m.latest.MutedBy); by != "" {
+		text = "MAINTENANCE by " + by + ": " + what + " muted"
+	}
 	if !mt.Until.IsZero() {
 		text += " until " + clock(mt.Until.In(m.now.Location()))
 	}

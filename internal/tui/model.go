@@ -306,6 +306,9 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 
 // onFeed takes a snapshot. While paused it goes on collecting rows and events.
 func (m *Model) onFeed(s *FeedSnapshot) {
+	if s.Waiting {
+		return
+	}
 	s.localize(m.now.Location())
 	if s.news(m.latest) {
 		m.dirty, m.awake = true, m.now.Add(stayAwake)

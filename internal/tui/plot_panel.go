@@ -99,8 +99,23 @@ func (p *plotPanel) draw(c canvas, s *scene) {
 	case metricErrors, metricP50, metricP95, metricP99, metricCount:
 		p.single(body, s, t)
 	}
+	p.beginning(body, s, t)
 	if withAxis {
 		t.axis(c.sub(rect{0, c.rect.h - 2, c.rect.w - 1, 2}), s.marks)
+	}
+}
+
+// beginning says where the log begins that is known, in the blank before it.
+func (p *plotPanel) beginning(c canvas, s *scene, t timeline) {
+	if s.feed.Begins.IsZero() {
+		return
+	}
+	text := "log begins " + s.feed.Begins.Format("15:04:05") + " ▸"
+	if s.feed.Filling {
+		text = "reading what was before …"
+	}
+	if x := t.column(s.feed.Begins); x > width(text)+1 && x <= t.cols {
+		c.put(labelWidth+1+x-width(text)-1, 0, muted, text)
 	}
 }
 
