@@ -16,7 +16,7 @@ import (
 type takeover struct {
 	from, to        bluegreen.Pool
 	since           time.Time
-	tries, failures float64 // attempts on the pool that fails
+	failures        float64 // attempts on the pool that fails
 	answered, saved float64 // requests by the other; those that had failed before
 }
 
@@ -37,7 +37,7 @@ func (m *Model) takeover() *takeover {
 	first := max(t.since.Unix(), m.feed.End.Unix()-historySeconds+1)
 	for at := first; at <= m.feed.End.Unix(); at++ {
 		from, to := m.hist.at(index(t.from), at), m.hist.at(index(t.to), at)
-		t.tries, t.failures = t.tries+from.Tries, t.failures+from.Failures
+		t.failures += from.Failures
 		t.answered, t.saved = t.answered+to.Requests, t.saved+to.Saved
 	}
 	return t
@@ -48,10 +48,8 @@ func whole(v float64) string { return count(uint64(math.Max(0, math.Round(v)))) 
 
 // failing says what happens on the pool that fails.
 func (t *takeover) failing() string {
-	if t.tries == 0 {
-		return "▲ no attempt since " + clock(t.since)
-	}
-	return fmt.Sprintf("▲ %s of %s attempts failed since %s", whole(t.failures), whole(t.tries), clock(t.since))
+	// Not "of so many": the second in which it began has attempts from before.
+	return fmt.Sprintf("▲ %s attempts failed since %s", whole(t.failures), clock(t.since))
 }
 
 // answering says what the other pool does.
@@ -67,7 +65,7 @@ func (t *takeover) row(c canvas, y int, pool bluegreen.Pool) bool {
 	case pool == t.from:
 		text := t.failing()
 		if c.rect.w < 50 {
-			text = fmt.Sprintf("▲ %s of %s attempts failed", whole(t.failures), whole(t.tries))
+			text = fmt.Sprintf("▲ %s attempts failed", whole(t.failures))
 		}
 		c.fit(1, y, c.rect.w-2, inkCrit|bold, text)
 	case pool == t.to:

@@ -14,7 +14,7 @@ func TestFailover_ShowsWhatIsObserved(t *testing.T) {
 		s := open(t, usual(size[0], size[1]))
 		failover(s)
 		text := s.text()
-		want := map[int]string{120: "▲ 2 of 2 attempts failed since 14:32:07", 80: "▲ 2 of 2 attempts failed ", 40: "● GREEN"}[size[0]]
+		want := map[int]string{120: "▲ 2 attempts failed since 14:32:07", 80: "▲ 2 attempts failed ", 40: "● GREEN"}[size[0]]
 		if !strings.Contains(text, want) {
 			t.Errorf("it is not said what fails:\n%s", text)
 		}
@@ -33,7 +33,7 @@ func TestFailover_ItsEndGivesTheRowsBack(t *testing.T) {
 	s := live(t, usual(120, 36))
 	fired := alert.Event{ID: "failover-1", Type: alert.Failover, Status: alert.Firing, From: 1, To: 2, Time: s.clock, Summary: "failover"}
 	s.feed(func(f *tui.FeedSnapshot) { f.Events = []alert.Event{fired} })
-	s.contains("▲ no attempt since 14:32:07", "● answers for BLUE: 0, 0 saved")
+	s.contains("▲ 0 attempts failed since 14:32:07", "● answers for BLUE: 0, 0 saved")
 	s.pass(2 * time.Second)
 	s.contains(" attempts failed since 14:32:07")
 	fired.Status, fired.Time = alert.Resolved, s.clock
@@ -48,9 +48,9 @@ func TestPlot_SaysWhereTheLogBegins(t *testing.T) {
 	s.feed(func(f *tui.FeedSnapshot) { f.Begins, f.Filling = s.clock.Add(-10*time.Minute), true })
 	s.contains("reading what was before …")
 	s.feed(func(f *tui.FeedSnapshot) { f.Begins = s.clock.Add(-10 * time.Minute) })
-	s.contains("log begins 14:22:07 ▸")
+	s.contains("known from 14:22:07 ▸")
 	s.feed(nil)
-	s.lacks("log begins", "reading what was")
+	s.lacks("known from", "reading what was")
 }
 
 func TestModel_WaitsForTheFirstRequests(t *testing.T) {
