@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -213,7 +214,7 @@ func (a *app) ackInside(ctx context.Context, t *target, f *ackFlags, name string
 // oldInside says that the watcher's bgctl does not know a command yet.
 func oldInside(err error) error {
 	if strings.Contains(err.Error(), "unknown command") {
-		return fmt.Errorf("the watcher runs an older bgctl, which cannot do this; bring it up to date: bgctl up")
+		return errors.New("the watcher runs an older bgctl, which cannot do this; bring it up to date: bgctl up")
 	}
 	return err
 }

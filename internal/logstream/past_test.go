@@ -2,7 +2,6 @@ package logstream
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +34,7 @@ func readPast(t *testing.T, path string, span time.Duration, limit int64) (oldes
 	}
 	defer func() { _ = p.Close() }()
 	var last time.Time
-	err = Read(context.Background(), p, nil, func(b Batch) error {
+	err = Read(t.Context(), p, nil, func(b Batch) error {
 		if b.Counts.Bad > 0 {
 			t.Fatalf("a line was cut: %+v", b.Counts)
 		}
