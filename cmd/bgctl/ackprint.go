@@ -28,8 +28,7 @@ func (a *app) printAck(f *ackFlags, out *ackJSON) error {
 
 // words says who looks after each alert.
 func (out *ackJSON) words() string {
-	var b strings.Builder
-	undo := ""
+	var b, undo strings.Builder
 	for i := range out.Alerts {
 		one := &out.Alerts[i]
 		if one.Changed && out.DryRun {
@@ -37,13 +36,13 @@ func (out *ackJSON) words() string {
 		}
 		fmt.Fprintf(&b, "%s: %s (%s)\n", clean(one.Alert), one.who(), clean(one.Summary))
 		if one.Changed && one.Ack != nil {
-			undo += "\nundo: bgctl ack " + string(one.Type) + " --off"
+			undo.WriteString("\nundo: bgctl ack " + string(one.Type) + " --off")
 		}
 	}
 	if !out.InForce && !out.DryRun {
 		b.WriteString("the watcher has not taken it up yet; is it running? bgctl status\n")
 	}
-	return strings.TrimSuffix(b.String(), "\n") + undo
+	return strings.TrimSuffix(b.String(), "\n") + undo.String()
 }
 
 // who says who looks after an alert, and until when.
