@@ -48,6 +48,7 @@ func newAgentCommand(a *app) *cobra.Command {
 			Use: "rotate SIZE KEEP", Short: "Keep the access log within bounds", Args: cobra.ExactArgs(2),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.agentRotate(cmd.Context(), args) },
 		},
+		newPastCommand(a),
 		newDrillReceiverCommand(a),
 	)
 	return cmd

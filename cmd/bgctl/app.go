@@ -62,9 +62,12 @@ func (a *app) main(ctx context.Context, args []string) int {
 
 // connect reaches the engine.
 func (a *app) connect(ctx context.Context) (*compose.Client, error) {
-	return compose.Connect(ctx, compose.ConnectOptions{
-		Host: a.flags.host, Context: a.flags.context, Env: a.env, ConfigDir: a.configDir(),
-	})
+	return compose.Connect(ctx, a.connectOptions())
+}
+
+// connectOptions say where the engine is.
+func (a *app) connectOptions() compose.ConnectOptions {
+	return compose.ConnectOptions{Host: a.flags.host, Context: a.flags.context, Env: a.env, ConfigDir: a.configDir()}
 }
 
 // configDir is the Docker client's configuration directory.
@@ -104,6 +107,11 @@ func (a *app) open(ctx context.Context, overrides ...[]byte) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.reach(ctx, project)
+}
+
+// reach reaches the engine for a project.
+func (a *app) reach(ctx context.Context, project *compose.Project) (*target, error) {
 	client, err := a.connect(ctx)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,6 @@ import (
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
 	"bgctl/internal/deployment"
-	"bgctl/internal/feed"
 	"bgctl/internal/tui"
 	"bgctl/internal/tui/sim"
 )
@@ -30,6 +29,7 @@ type dashboardFlags struct {
 	theme    string
 	graph    string
 	window   string
+	latency  time.Duration
 	demoRate float64
 	set      func(name string) bool // was the flag given?
 }
@@ -55,6 +55,7 @@ func newDashboardCommand(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.theme, "theme", tui.ThemeAuto, "auto, dark, light, high-contrast, mono")
 	cmd.Flags().StringVar(&f.graph, "graph", string(tui.GraphBlock), "block, braille, ascii")
 	cmd.Flags().StringVar(&f.window, "window", "5m", "how far back plots look: 1m, 5m, 15m, 1h")
+	cmd.Flags().DurationVar(&f.latency, "latency", 0, "threshold in the latency plot (default: the watcher's LATENCY_P95, if it has one)")
 	// For measurements of the screen itself.
 	cmd.Flags().Float64Var(&f.demoRate, "demo-rate", 60, "requests a second of the simulated deployment")
 	_ = cmd.Flags().MarkHidden("demo-rate") // the flag is there
@@ -81,7 +82,8 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 	show := func(ctx context.Context, deps tui.Deps, opts tui.Options) error {
 		return tui.Plain(ctx, deps, opts, a.out)
 	}
-	if !f.plain && a.env("BGCTL_ACCESSIBLE") == "" {
+	plain := f.plain || a.env("BGCTL_ACCESSIBLE") != ""
+	if !plain {
 		in, out, err := a.screen()
 		if err != nil {
 			return err
@@ -95,21 +97,20 @@ func (a *app) dashboard(ctx context.Context, f *dashboardFlags) error {
 		deps := a.demoDeps(&opts, f.demoRate)
 		return show(ctx, deps, opts)
 	}
-	t, err := a.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer t.close()
-	opts.Alert, err = watcherConfig(t.project)
-	if err != nil {
-		return err
-	}
-	live := feed.New(feed.Config{Stack: t.stack, Client: t.client, Project: t.project.Name, Alert: opts.Alert, Now: time.Now})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go live.Run(ctx)
-	opts.Project, opts.Host = t.project.Name, remoteHost(t.client.Info().Host)
-	return show(ctx, a.liveDeps(t, live, &opts.Alert), opts)
+	live, err := a.newLate(ctx, &opts)
+	if err != nil {
+		return err
+	}
+	defer live.close()
+	if plain {
+		// A script wants to be told by the exit code.
+		if _, err := live.open(ctx); err != nil {
+			return err
+		}
+	}
+	return show(ctx, live.deps(&opts.Alert), opts)
 }
 
 // demoDeps wires the simulated deployment.

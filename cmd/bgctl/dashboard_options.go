@@ -67,7 +67,10 @@ func applySettings(opts *tui.Options, file *settings.Dashboard, f *dashboardFlag
 	if file.Mouse {
 		opts.Mouse = tui.MouseOn
 	}
-	opts.Latency = time.Duration(file.LatencyMS * float64(time.Millisecond))
+	opts.Latency = f.latency
+	if !f.set("latency") {
+		opts.Latency = time.Duration(file.LatencyMS * float64(time.Millisecond))
+	}
 	opts.Keys = file.Bindings()
 }
 

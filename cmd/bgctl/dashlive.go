@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
 	"bgctl/internal/feed"
 	"bgctl/internal/tui"
 	"bgctl/internal/watch"
@@ -16,12 +18,86 @@ import (
 // counts as good.
 const screenBake = 5 * time.Minute
 
-// liveDeps wires a deployment on an engine. Every act is the plan that the command
-// of the same name would run.
-func (a *app) liveDeps(t *target, live *feed.Feed, cfg *alert.Config) tui.Deps {
+// late is the deployment behind a screen. It is reached while the screen is drawn
+// already: an engine far away takes seconds to answer, and one that is down comes back.
+type late struct {
+	a       *app
+	project *compose.Project
+	feed    *feed.Feed
+	ctx     context.Context //nolint:containedctx // the screen's life, which is the feed's
+
+	mu     sync.Mutex
+	target *target
+}
+
+// newLate prepares what needs no engine, and completes the options with it.
+func (a *app) newLate(ctx context.Context, opts *tui.Options) (*late, error) {
+	project, err := a.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	where, err := compose.Locate(a.connectOptions())
+	if err != nil {
+		return nil, err
+	}
+	if opts.Alert, err = watcherConfig(project); err != nil {
+		return nil, err
+	}
+	if opts.Latency == 0 {
+		opts.Latency = opts.Alert.LatencyP95
+	}
+	opts.Project, opts.Host = project.Name, remoteHost(where.Host)
+	return &late{
+		a: a, project: project, ctx: ctx,
+		feed: feed.New(feed.Config{Project: project.Name, Alert: opts.Alert, Past: feed.PastHour, Now: time.Now}),
+	}, nil
+}
+
+// open reaches the engine, once, and starts the feed.
+func (l *late) open(ctx context.Context) (*target, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.target != nil {
+		return l.target, nil
+	}
+	t, err := l.a.reach(ctx, l.project)
+	if err != nil {
+		return nil, err
+	}
+	l.target = t
+	l.feed.Connect(t.stack, t.client)
+	go l.feed.Run(l.ctx)
+	return t, nil
+}
+
+// close ends the connections.
+func (l *late) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.target != nil {
+		l.target.close()
+	}
+}
+
+// observe looks at the deployment.
+func (l *late) observe(ctx context.Context) (bluegreen.Deployment, error) {
+	if _, err := l.open(ctx); err != nil {
+		return bluegreen.Deployment{}, err
+	}
+	return l.feed.Observe(ctx)
+}
+
+// deps wires a deployment on an engine. Every act is the plan that the command of the
+// same name would run.
+func (l *late) deps(cfg *alert.Config) tui.Deps {
+	a := l.a
 	return tui.Deps{
-		Observe: live.Observe, Feed: live, Now: time.Now, Logs: live.Logs, Save: a.saver(t.project.Name),
+		Observe: l.observe, Feed: l.feed, Now: time.Now, Logs: l.feed.Logs, Save: a.saver(l.project.Name),
 		Execute: func(ctx context.Context, p bluegreen.Plan, on func(bluegreen.Progress)) (bluegreen.Outcome, error) {
+			t, err := l.open(ctx)
+			if err != nil {
+				return bluegreen.Outcome{}, err
+			}
 			d, err := t.stack.Observe(ctx)
 			if err != nil {
 				return bluegreen.Outcome{}, err
@@ -39,7 +115,18 @@ func (a *app) liveDeps(t *target, live *feed.Feed, cfg *alert.Config) tui.Deps {
 		PlanPromote: bluegreen.PlanPromote,
 		Phase:       longPhase,
 		Maintain: func(ctx context.Context, m tui.Maintenance) (string, error) {
+			t, err := l.open(ctx)
+			if err != nil {
+				return "", err
+			}
 			return a.maintain(ctx, t, m)
+		},
+		Acknowledge: func(ctx context.Context, ev alert.Event) (string, error) {
+			t, err := l.open(ctx)
+			if err != nil {
+				return "", err
+			}
+			return a.acknowledge(ctx, t, &ev)
 		},
 	}
 }

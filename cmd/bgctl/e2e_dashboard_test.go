@@ -28,24 +28,37 @@ type terminal struct {
 func openScreen(t *testing.T, s *stack, w, h int, args ...string) *terminal {
 	t.Helper()
 	dir := t.TempDir()
-	term := &terminal{t: t, socket: filepath.Join(dir, "tmux"), exit: filepath.Join(dir, "exit")}
 	// The shell's own words: quoted for it, and the exit code written at the end.
 	words := append([]string{bin(), "-p", s.project, "dashboard"}, args...)
 	for i := range words {
 		words[i] = "'" + strings.ReplaceAll(words[i], "'", `'\''`) + "'"
 	}
-	script := fmt.Sprintf("cd '%s' && %s 2>'%s/stderr'; echo $? >'%s'", s.dir, strings.Join(words, " "), dir, term.exit)
+	script := fmt.Sprintf("cd '%s' && %s 2>'%s/stderr'; echo $? >'%s/exit'", s.dir, strings.Join(words, " "), dir, dir)
+	term := openTerminal(t, dir, w, h, script)
+	shell, err := strconv.Atoi(strings.TrimSpace(term.tmux("list-panes", "-F", "#{pane_pid}")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	term.pid = child(t, shell)
+	return term
+}
+
+// openShell opens a terminal with a shell that has job control.
+func openShell(t *testing.T, s *stack, w, h int) *terminal {
+	t.Helper()
+	return openTerminal(t, t.TempDir(), w, h, fmt.Sprintf("cd '%s' && exec bash --norc --noprofile -i", s.dir))
+}
+
+// openTerminal runs a script in a tmux of its own.
+func openTerminal(t *testing.T, dir string, w, h int, script string) *terminal {
+	t.Helper()
+	term := &terminal{t: t, socket: filepath.Join(dir, "tmux"), exit: filepath.Join(dir, "exit")}
 	cmd := exec.CommandContext(t.Context(), "tmux", "-S", term.socket, "-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(w), "-y", strconv.Itoa(h), script)
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "TERM=xterm-256color", "DOCKER_CONFIG="+os.Getenv("HOME")+"/.docker")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("tmux: %v\n%s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
-	shell, err := strconv.Atoi(strings.TrimSpace(term.tmux("list-panes", "-F", "#{pane_pid}")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	term.pid = child(t, shell)
 	return term
 }
 

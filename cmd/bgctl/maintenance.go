@@ -203,12 +203,18 @@ const maintenanceWait = 4 * time.Second
 // awaitMaintenance reports whether the watcher of a state directory has taken m up,
 // nil for the end of any.
 func awaitMaintenance(ctx context.Context, dir string, m *watch.Maintenance) bool {
+	return awaitState(ctx, dir, func(st *watch.State) bool {
+		now := st.Maintenance
+		return m == nil && now == nil || m != nil && now != nil && now.Until.Equal(m.Until) && now.Scope == m.Scope
+	})
+}
+
+// awaitState reports whether the state in a directory becomes as it is waited for.
+func awaitState(ctx context.Context, dir string, is func(*watch.State) bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, maintenanceWait)
 	defer cancel()
 	for {
-		st, err := watch.LoadState(dir)
-		now := st.Maintenance
-		if err == nil && (m == nil && now == nil || m != nil && now != nil && now.Until.Equal(m.Until) && now.Scope == m.Scope) {
+		if st, err := watch.LoadState(dir); err == nil && is(&st) {
 			return true
 		}
 		select {

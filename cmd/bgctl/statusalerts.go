@@ -48,6 +48,9 @@ func (s *watched) notes(w io.Writer) {
 			since = ev.Time
 		}
 		fmt.Fprintf(w, "\nalert: %s since %s: %s\n", severity(ev.Severity), since.Local().Format("15:04:05"), clean(ev.Summary))
+		if ev.Ack.InForce(time.Now()) {
+			fmt.Fprintf(w, "  %s\n", ackWords(ev.Ack))
+		}
 	}
 	if m := s.Maintenance; m != nil {
 		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true}

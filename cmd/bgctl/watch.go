@@ -91,6 +91,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		Cursor:          func() any { return source.cursor },
 		SourceHealth:    lost.get,
 		SourceChanged:   func(why string) { tellSource(detector, why) },
+		Acknowledge:     detector.Acknowledge,
 		MaintenanceMode: mode, Version: version(),
 		SetMaintenance: func(m watch.Maintenance) []alert.Event {
 			detector.SetMaintenance(m.Scope, m.Until)

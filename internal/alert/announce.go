@@ -19,6 +19,7 @@ type post struct {
 	Missed    time.Time `json:"missed,omitzero"`     // start that only the cooldown muted
 	Posted    *Event    `json:"posted,omitempty"`    // the firing event last posted, for reminders
 	Repeats   int       `json:"repeats,omitempty"`
+	Ack       *Ack      `json:"ack,omitempty"` // who looks after what fires
 }
 
 // digestMark ends the digest in a summary.
@@ -80,6 +81,7 @@ const (
 	muteFailover
 	muteErrorRate
 	muteCooldown
+	muteAcked
 )
 
 func (m mute) words(p *post, cooldown time.Duration) string {
@@ -98,6 +100,8 @@ func (m mute) words(p *post, cooldown time.Duration) string {
 		return "inhibited by error_rate"
 	case muteCooldown:
 		return "cooldown until " + p.Last.Add(cooldown).UTC().Format("15:04:05") + " UTC"
+	case muteAcked:
+		return "acknowledged by " + p.Ack.who() + " until " + p.Ack.Until.UTC().Format("15:04:05") + " UTC"
 	case notMuted:
 	}
 	return ""
@@ -128,7 +132,17 @@ func (d *Detector) decide(e Event, cooldown time.Duration) {
 	d.number(&e)
 	p := d.post(e.Type)
 	d.pending -= p.waiting()
-	switch why := d.muted(e.Type, p, cooldown); {
+	why := d.muted(e.Type, p, cooldown)
+	switch {
+	case e.Status == Resolved:
+		p.Ack = nil // the next one is another alert
+	case e.Status == Firing && d.attended(p):
+		e.Ack = p.Ack
+		if why == notMuted || why == muteCooldown {
+			why = muteAcked
+		}
+	}
+	switch {
 	case e.Status == Resolved && d.cfg.OmitResolved:
 		e.Muted = "messages about the end are off"
 		p.forget()
@@ -277,6 +291,9 @@ func (d *Detector) reconcile() {
 		if p.Pending.Status == Firing && d.subsiding(t) && p.Announced == "" {
 			continue
 		}
+		if p.Pending.Status == Firing && d.attended(p) {
+			continue
+		}
 		if d.st.Now.Before(p.HoldUntil) || d.muted(t, p, d.cfg.Cooldown) != notMuted {
 			continue
 		}
@@ -304,7 +321,7 @@ func (d *Detector) subsiding(t Type) bool {
 		return s.Degraded.Firing && !s.Degraded.Hang && percent(r.all.saved, r.n) <= d.degrLimits.clear
 	case Latency:
 		return s.Latency.Firing && percent(d.lat.slow, d.lat.n) <= d.slowLimits.clear
-	case AllDown, SourceLost, Switch, Failover, Flapping, NoTraffic, Upkeep, Notice:
+	case AllDown, SourceLost, Switch, Failover, Flapping, NoTraffic, Upkeep, Acked, Notice:
 	}
 	return false
 }
@@ -337,7 +354,7 @@ func (d *Detector) refresh(e *Event) {
 // remind repeats a firing alert, to the second: after Repeat since its last post,
 // or when what mutes it ends.
 func (d *Detector) remind(p *post) {
-	if d.st.Now.Before(p.Last.Add(d.cfg.Repeat)) || d.muted(p.Posted.Type, p, 0) != notMuted {
+	if d.st.Now.Before(p.Last.Add(d.cfg.Repeat)) || d.attended(p) || d.muted(p.Posted.Type, p, 0) != notMuted {
 		return
 	}
 	e := *p.Posted

@@ -181,6 +181,11 @@ func (d *Detector) stepBack(now time.Time) {
 		if limit := now.Add(d.cfg.Cooldown); p.HoldUntil.After(limit) {
 			p.HoldUntil = limit
 		}
+		if a := p.Ack; a != nil && a.At.After(now) {
+			moved := *a
+			moved.At, moved.Until = now, now.Add(a.Until.Sub(a.At))
+			p.Ack = &moved
+		}
 	}
 	for _, t := range []*time.Time{
 		&s.LastRecord, &s.Rate.Low, &s.Degraded.Low, &s.Latency.Low, &s.Fail.RunStart, &s.Fail.FailedAt,
@@ -225,6 +230,24 @@ func (d *Detector) notice(summary, cause string) {
 // Phase returns where the alert of a type stands. Types without a state are always
 // [Inactive].
 func (d *Detector) Phase(t Type) Phase {
+	// Missing traffic and a missing log are what is known when nothing else is.
+	if p := d.phase(t); !d.st.Unknown || t == NoTraffic || t == SourceLost || stateless(t) {
+		return p
+	}
+	return Unknown
+}
+
+// stateless reports whether events of a type neither fire nor resolve.
+func stateless(t Type) bool { return t == Switch || t == Upkeep || t == Acked || t == Notice }
+
+// fires reports whether an alert has fired and not resolved, whatever is known now.
+func (d *Detector) fires(t Type) bool {
+	p := d.phase(t)
+	return p == Fires || p == Recovering
+}
+
+// phase is [Detector.Phase] as it was when last known.
+func (d *Detector) phase(t Type) Phase {
 	s := &d.st
 	firing, p := false, Inactive
 	switch t {
@@ -244,12 +267,8 @@ func (d *Detector) Phase(t Type) Phase {
 		firing = !s.Silent.IsZero()
 	case SourceLost:
 		firing = s.Lost.Firing
-	case Switch, Upkeep, Notice:
+	case Switch, Upkeep, Acked, Notice:
 		return Inactive
-	}
-	// Missing traffic and a missing log are what is known when nothing else is.
-	if s.Unknown && t != NoTraffic && t != SourceLost {
-		return Unknown
 	}
 	if firing {
 		return Fires

@@ -36,7 +36,8 @@
 // ([Config].Repeat) come to the tick after that time since the last post of the
 // alert; they use the type's cooldown like any post. Maintenance, a greater alert
 // and lines that are read to catch up mute messages, never the evaluation, and what
-// they muted and is over is not told afterwards.
+// they muted and is over is not told afterwards. An alert that somebody looks after
+// ([Detector.Acknowledge]) is neither repeated nor escalated for a time.
 //
 // # Restarts
 //
@@ -58,24 +59,25 @@ type Type string
 
 // The event types.
 const (
-	ErrorRate  Type = "error_rate"  // error rate of the window over the threshold
-	Failover   Type = "failover"    // the pool that is not active answers
-	AllDown    Type = "all_down"    // no pool answers
-	Switch     Type = "switch"      // traffic was moved on purpose
-	Flapping   Type = "flapping"    // the serving pool keeps changing
-	Degraded   Type = "degraded"    // requests fail on a pool and are saved by another, or nobody waits for it
-	Latency    Type = "latency"     // answers take too long
-	NoTraffic  Type = "no_traffic"  // no request for longer than allowed
-	SourceLost Type = "source_lost" // the log cannot be read: nothing is known
-	Upkeep     Type = "maintenance" // a maintenance began or ended
-	Notice     Type = "notice"      // said once: format, configuration, start
-	typeCount       = 11
+	ErrorRate  Type = "error_rate"   // error rate of the window over the threshold
+	Failover   Type = "failover"     // the pool that is not active answers
+	AllDown    Type = "all_down"     // no pool answers
+	Switch     Type = "switch"       // traffic was moved on purpose
+	Flapping   Type = "flapping"     // the serving pool keeps changing
+	Degraded   Type = "degraded"     // requests fail on a pool and are saved by another, or nobody waits for it
+	Latency    Type = "latency"      // answers take too long
+	NoTraffic  Type = "no_traffic"   // no request for longer than allowed
+	SourceLost Type = "source_lost"  // the log cannot be read: nothing is known
+	Upkeep     Type = "maintenance"  // a maintenance began or ended
+	Acked      Type = "acknowledged" // somebody looks after an alert that fires, or no longer does
+	Notice     Type = "notice"       // said once: format, configuration, start
+	typeCount       = 12
 )
 
 // types returns every type, in the order in which deferred posts leave.
 func types() [typeCount]Type {
 	return [typeCount]Type{
-		AllDown, SourceLost, Switch, Failover, Flapping, ErrorRate, Degraded, Latency, NoTraffic, Upkeep, Notice,
+		AllDown, SourceLost, Switch, Failover, Flapping, ErrorRate, Degraded, Latency, NoTraffic, Upkeep, Acked, Notice,
 	}
 }
 
@@ -167,6 +169,7 @@ type Event struct {
 	Flips     int            `json:"flips,omitempty"`   // transitions this message stands for, when more than one
 	Repeat    int            `json:"repeat,omitempty"`  // number of the reminder
 	Latency   *Tail          `json:"latency,omitempty"` // on latency events
+	Ack       *Ack           `json:"ack,omitempty"`     // on acknowledged: what was said; on firing: who looks after it
 }
 
 // Tail is the slow end of the requests that a latency alert is about.

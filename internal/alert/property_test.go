@@ -105,7 +105,7 @@ func (r *reader) drive(rng *rand.Rand, typ Type, actual map[Type]string) {
 	}
 	actual[typ] = key(&e)
 	switch typ {
-	case SourceLost, Switch, Degraded, Latency, NoTraffic, Upkeep, Notice:
+	case SourceLost, Switch, Degraded, Latency, NoTraffic, Upkeep, Acked, Notice:
 	case AllDown:
 		d.st.Down.Firing = firing
 		e.Severity = map[Status]Severity{Firing: Critical, Resolved: Good}[e.Status]

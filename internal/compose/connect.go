@@ -27,6 +27,19 @@ type ConnectOptions struct {
 	ConfigDir string              // default: $DOCKER_CONFIG, else $HOME/.docker
 }
 
+// Locate says where the engine is, as [Connect] would find it, without asking it.
+func Locate(opts ConnectOptions) (Info, error) {
+	if opts.Env == nil {
+		opts.Env = func(string) string { return "" }
+	}
+	t, err := resolveTarget(opts)
+	if err != nil {
+		return Info{}, err
+	}
+	_, err = t.clientOptions()
+	return Info{Host: t.host, Context: t.contextName}, err
+}
+
 // Connect finds the engine, dials it and negotiates the API version. Every
 // failure to reach it is an [UnreachableError], which matches [ErrUnreachable].
 func Connect(ctx context.Context, opts ConnectOptions) (*Client, error) {
@@ -58,6 +71,9 @@ func Connect(ctx context.Context, opts ConnectOptions) (*Client, error) {
 	}
 	return c, nil
 }
+
+// idleConns is how many connections to a far engine are kept.
+const idleConns = 10
 
 // handshake pings by itself: the client's own negotiation ignores a failing
 // ping and then speaks an API version that an older engine does not know.
@@ -131,7 +147,9 @@ func (t target) clientOptions() ([]client.Opt, error) {
 		}
 		return []client.Opt{
 			client.WithHTTPClient(&http.Client{Transport: &http.Transport{
-				DialContext: helper.Dialer, MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second,
+				// Each connection is an ssh of its own, which takes a second to begin:
+				// those that one look at the containers needs are kept.
+				DialContext: helper.Dialer, MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: 30 * time.Second,
 			}}),
 			client.WithHost(helper.Host),
 			client.WithDialContext(helper.Dialer),
@@ -141,7 +159,7 @@ func (t target) clientOptions() ([]client.Opt, error) {
 		return []client.Opt{client.WithHost(t.host)}, nil
 	}
 	transport := &http.Transport{
-		MaxIdleConns: 6, IdleConnTimeout: 30 * time.Second,
+		MaxIdleConns: idleConns, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: 30 * time.Second,
 		DialContext: (&net.Dialer{Timeout: pingTimeout, KeepAlive: 30 * time.Second}).DialContext,
 	}
 	if t.tls != nil {

@@ -1,6 +1,7 @@
 package deployment
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,6 +103,24 @@ func (s *Stack) dialAccessLog(ctx context.Context) (io.ReadWriteCloser, error) {
 		return nil, fmt.Errorf("read the access log: %w", err)
 	}
 	return &agentConn{stream}, nil
+}
+
+// InProxy runs bgctl with args in the proxy's container and returns what it printed.
+func (s *Stack) InProxy(ctx context.Context, args ...string) ([]byte, error) {
+	id, err := s.proxyID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.Client.Exec(ctx, id, compose.ExecOptions{Cmd: append([]string{"bgctl"}, args...)})
+	switch {
+	case err != nil:
+		return nil, err
+	case out.ExitCode != 0:
+		return nil, fmt.Errorf("in the proxy's container: %s", bytes.TrimPrefix(bytes.TrimSpace(out.Stderr), []byte("bgctl: ")))
+	case out.Truncated:
+		return nil, errors.New("in the proxy's container: the answer is too long")
+	}
+	return out.Stdout, nil
 }
 
 // proxyID finds the running proxy.

@@ -152,7 +152,7 @@ func judgeExpected(f *AlertFacts) Judgement {
 // extra reports whether an event may come although the drill did not ask for it.
 func extra(ev *alert.Event) bool {
 	switch ev.Type {
-	case alert.Flapping, alert.Notice, alert.NoTraffic, alert.Degraded, alert.Latency, alert.Upkeep:
+	case alert.Flapping, alert.Notice, alert.NoTraffic, alert.Degraded, alert.Latency, alert.Upkeep, alert.Acked:
 		return true
 	case alert.ErrorRate: // an earlier drill's resolves, or this one's has become critical
 		return ev.Deferred || ev.Status == alert.Resolved || ev.Severity == alert.Critical

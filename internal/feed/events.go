@@ -66,11 +66,19 @@ func (f *Feed) event(line []byte) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.lineAt = f.cfg.Now()
+	select {
+	case f.told <- struct{}{}:
+	default:
+	}
 	switch kind.Kind {
 	case "alert":
 		var ev alert.Event
 		if json.Unmarshal(line, &ev) == nil {
 			f.events = append(f.events, ev)
+			if last := f.lastOf[ev.Type]; ev.Time.After(last) {
+				f.lastOf[ev.Type] = ev.Time
+			}
 		}
 	case "delivery":
 		var d alert.Delivery

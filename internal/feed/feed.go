@@ -20,7 +20,8 @@ import (
 )
 
 const (
-	history   = 20000 // lines of the past read at the start, so that no plot starts empty
+	history   = 20000 // lines of the past read at the start
+	few       = 5000  // the same where the hour is filled afterwards: a second at 5,000 requests/s
 	rowBuffer = 2000  // log rows kept for a screen that is busy
 	span      = 10 * time.Second
 )
@@ -31,8 +32,18 @@ type Config struct {
 	Client  *compose.Client
 	Project string
 	Alert   alert.Config // how the window is shown; the watcher's own settings
+	Past    Past
 	Now     func() time.Time
 }
+
+// Past says how much of the log's past a feed reads.
+type Past string
+
+// Some of it at once, or little at once and the rest of the hour afterwards.
+const (
+	PastSome Past = ""
+	PastHour Past = "hour"
+)
 
 // Feed implements [tui.Feed] on a running deployment.
 type Feed struct {
@@ -54,7 +65,15 @@ type Feed struct {
 	usage      map[string]compose.Stats
 	sampled    bool   // usage was asked for once
 	watcher    string // ID of the watcher's container
-	wake       chan struct{}
+	ready      bool   // the first requests were read, or there are none
+	before     before
+	poolAddrs  [3][]string
+	muted      alert.Maintenance
+	mutedBy    string
+	lastOf     map[alert.Type]time.Time // the newest event of each type
+	lineAt     time.Time                // when the watcher's last line came
+	wake       chan struct{}            // another watcher
+	told       chan struct{}            // the watcher has told something
 }
 
 var _ tui.Feed = (*Feed)(nil)
@@ -65,8 +84,13 @@ func New(cfg Config) *Feed {
 		cfg: cfg, addrs: logstream.NewAddrMap(), rows: logstream.NewRing(rowBuffer),
 		stats: alert.NewStats(), seconds: &seconds{}, detector: alert.NewDetector(cfg.Alert),
 		sources: map[string]tui.SourceState{}, usage: map[string]compose.Stats{},
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), told: make(chan struct{}, 1), lastOf: map[alert.Type]time.Time{},
 	}
+}
+
+// Connect says where to read, for a feed that was made before the engine was reached.
+func (f *Feed) Connect(stack *deployment.Stack, client *compose.Client) {
+	f.cfg.Stack, f.cfg.Client = stack, client
 }
 
 // Run reads until ctx ends.
@@ -74,14 +98,22 @@ func (f *Feed) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { f.readLog(ctx) })
 	wg.Go(func() { f.readEvents(ctx) })
+	wg.Go(func() { f.readState(ctx) })
+	if f.cfg.Past == PastHour {
+		wg.Go(func() { f.readPast(ctx) })
+	}
 	wg.Go(func() { f.sample(ctx) })
 	wg.Wait()
 }
 
 // readLog follows the access log.
 func (f *Feed) readLog(ctx context.Context) {
+	lines := history
+	if f.cfg.Past == PastHour {
+		lines = few
+	}
 	source := f.cfg.Stack.FollowAccessLog(logstream.RemoteConfig{
-		Start: logstream.AtLast(history), Addrs: f.addrs,
+		Start: logstream.AtLast(lines), Addrs: f.addrs,
 		OnState: func(s logstream.State) { f.state("log", s.Connected, s.Err) },
 	})
 	// It ends with ctx only, and tells its troubles through OnState.
@@ -97,7 +129,7 @@ func (f *Feed) add(b logstream.Batch) {
 	now := f.cfg.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.counts = b.Counts
+	f.counts, f.ready = b.Counts, true
 	f.seconds.caughtUp(&f.counts)
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -118,6 +150,7 @@ func (f *Feed) state(name string, ok bool, err error) {
 	s := tui.SourceState{Name: name, OK: ok, Since: f.cfg.Now()}
 	if err != nil {
 		s.Detail = err.Error()
+		f.ready = f.ready || name == "log" // that it cannot be read is worth showing
 	}
 	f.sources[name] = s
 	switch {
@@ -141,6 +174,9 @@ func (f *Feed) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 			addrs = append(addrs, c.Addrs...)
 		}
 		f.addrs.Set(pool, addrs...)
+		f.mu.Lock()
+		f.poolAddrs[pool] = addrs
+		f.mu.Unlock()
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -75,6 +75,7 @@ func TestEvent_ReadsTheWatchersLines(t *testing.T) {
 	} {
 		f.event([]byte(line))
 	}
+	f.add(logstream.Batch{})
 	s := f.Take()
 	if len(s.Events) != 1 || s.Events[0].ID != "failover-1" || len(s.Deliveries) != 1 || s.Deliveries[0].State != alert.Sent {
 		t.Errorf("%+v %+v", s.Events, s.Deliveries)

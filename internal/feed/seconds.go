@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/feed/past"
 	"bgctl/internal/logstream"
 )
 
@@ -14,6 +15,7 @@ const hour = 3600
 // Take, the status classes of each, and when nobody looked.
 type seconds struct {
 	classes [2][hour][4]uint32 // 2xx, 3xx, 4xx, 5xx
+	saved   [2][hour]uint32    // answered after another pool failed
 	at      [hour]int64        // the second that a place holds
 	first   int64              // the oldest second the log told of, 0: none yet
 	changed int64              // the oldest second that changed, 0: none
@@ -43,14 +45,27 @@ func (s *seconds) add(rec *logstream.Record) {
 	if s.at[slot] != at {
 		s.at[slot] = at
 		for i := range s.classes {
-			s.classes[i][slot] = [4]uint32{}
+			s.classes[i][slot], s.saved[i][slot] = [4]uint32{}, 0
 		}
 	}
-	class := rec.Status/100 - 2
-	if rec.Served == bluegreen.NoPool || class < 0 || class > 3 {
+	if rec.Served == bluegreen.NoPool {
 		return
 	}
-	s.classes[rec.Served-bluegreen.Blue][slot][class]++
+	pool := rec.Served - bluegreen.Blue
+	if past.Saved(rec) {
+		s.saved[pool][slot]++
+	}
+	if class := rec.Status/100 - 2; class >= 0 && class <= 3 {
+		s.classes[pool][slot][class]++
+	}
+}
+
+// reach notes that the log is known from a second on.
+func (s *seconds) reach(at int64) {
+	if s.first == 0 || at < s.first {
+		s.first = at
+	}
+	s.touch(at)
 }
 
 // touch marks a second as changed.
@@ -80,6 +95,14 @@ func (s *seconds) class(pool int, at int64) (out [4]float64) {
 		out[k] = float64(n)
 	}
 	return out
+}
+
+// savedIn returns how many requests of a second a pool answered for the other.
+func (s *seconds) savedIn(pool int, at int64) float64 {
+	if at < 0 || s.at[at%hour] != at {
+		return 0
+	}
+	return float64(s.saved[pool][at%hour])
 }
 
 // lost notes that the log is not read any more.

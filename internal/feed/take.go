@@ -11,16 +11,23 @@ import (
 
 // Take implements [tui.Feed]. Nothing in it is shared with the feed.
 func (f *Feed) Take() tui.FeedSnapshot {
-	rows := f.rows.Take(nil)
 	now := f.cfg.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if !f.ready {
+		return tui.FeedSnapshot{Waiting: true, End: now}
+	}
+	rows := f.rows.Take(nil)
 	dropped := f.rows.Dropped()
 	end := now.Truncate(time.Second).Add(-time.Second) // the running second is not over
 	snap := tui.FeedSnapshot{
 		End: end, Window: f.detector.Window(), Cells: cells(f.detector.Cells()),
 		Counts: f.counts, Lag: f.lag, Rows: rows, DroppedRows: dropped - f.dropped,
-		Events: f.events, Deliveries: f.deliveries,
+		Events: f.events, Deliveries: f.deliveries, Maintenance: f.muted, MutedBy: f.mutedBy,
+		Filling: f.before.reading,
+	}
+	if begins := f.seconds.first; begins > end.Unix()-hour+1 {
+		snap.Begins = time.Unix(begins, 0)
 	}
 	f.dropped, f.events, f.deliveries = dropped, nil, nil
 	n := f.seconds.take(end.Unix())
@@ -54,10 +61,16 @@ func (f *Feed) series(pool int, past []alert.Point) []tui.Point {
 	for i := range past {
 		p := &past[i]
 		at := p.At.Unix()
+		if known, ok := f.before.point(pool, at); ok {
+			known.Gap = f.seconds.blind(at)
+			out[i] = known
+			continue
+		}
 		out[i] = tui.Point{
 			Gap: p.Gap && f.seconds.blind(at), Requests: float64(p.Requests), Errors: float64(p.Errors),
 			Tries: float64(p.Tries), Failures: float64(p.Failures),
 			P50: millis(p.P50), P95: millis(p.P95), P99: millis(p.P99), Classes: f.seconds.class(pool, at),
+			Saved: f.seconds.savedIn(pool, at),
 		}
 	}
 	return out

@@ -13,10 +13,14 @@ import (
 const maxStored = 2048
 
 // keyOf names what an event competes with for its place in the queue: its type.
-// Notices say different things once each, so each is a key of its own.
+// Notices say different things once each, so each is a key of its own, and so is
+// each alert that is acknowledged.
 func keyOf(ev *alert.Event) string {
-	if ev.Type == alert.Notice {
+	switch {
+	case ev.Type == alert.Notice:
 		return string(ev.Type) + ":" + ev.Summary
+	case ev.Type == alert.Acked && ev.Ack != nil:
+		return string(ev.Type) + ":" + string(ev.Ack.Type)
 	}
 	return string(ev.Type)
 }

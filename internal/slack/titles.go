@@ -65,6 +65,8 @@ func title(ev alert.Event) string {
 		return pick(ev.Status, "The access log is read again", "The access log cannot be read")
 	case alert.Upkeep:
 		return "Maintenance"
+	case alert.Acked:
+		return "Somebody looks after it"
 	}
 	return ownTitle(ev)
 }

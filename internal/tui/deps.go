@@ -113,11 +113,18 @@ type FeedSnapshot struct {
 	Events      []alert.Event      // new since the last Take
 	Deliveries  []alert.Delivery   // new since the last Take
 	Maintenance alert.Maintenance  // the watcher's, as far as it is known
+	MutedBy     string             // who began it; foreign text
+	Waiting     bool               // nothing was read yet: there is no state to show
+	Begins      time.Time          // when the log begins that is known; zero: it fills the hour
+	Filling     bool               // more of the past is being read
 }
 
 // localize moves every time that the screen prints into the operator's zone.
 func (s *FeedSnapshot) localize(zone *time.Location) {
 	s.End = s.End.In(zone)
+	if !s.Begins.IsZero() {
+		s.Begins = s.Begins.In(zone)
+	}
 	for i := range s.Rows {
 		s.Rows[i].Time = s.Rows[i].Time.In(zone)
 	}
@@ -136,7 +143,7 @@ func (s *FeedSnapshot) news(before *FeedSnapshot) bool {
 	if before == nil || len(s.Rows) > 0 || len(s.Events) > 0 || len(s.Deliveries) > 0 || s.DroppedRows > 0 {
 		return true
 	}
-	return s.Counts != before.Counts || s.Window != before.Window || s.Maintenance != before.Maintenance || !slices.Equal(s.Sources, before.Sources)
+	return s.Counts != before.Counts || s.Window != before.Window || s.Maintenance != before.Maintenance || s.Filling != before.Filling || !s.Begins.Equal(before.Begins) || !slices.Equal(s.Sources, before.Sources)
 }
 
 // PoolStats is how one pool served in the last seconds.
@@ -161,6 +168,7 @@ type Point struct {
 	Errors   float64 // those of them that the client saw fail
 	Tries    float64 // attempts on this pool
 	Failures float64 // those of them that failed
+	Saved    float64 // answered by this pool after another one failed
 	P50      float64 // milliseconds, meaningless while Requests is 0
 	P95      float64
 	P99      float64

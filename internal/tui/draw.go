@@ -17,8 +17,8 @@ func (m *Model) scene(l *layout) *scene {
 	}
 	failover := slices.ContainsFunc(m.events.firing, func(ev alert.Event) bool { return ev.Type == alert.Failover })
 	return &scene{
-		failover: failover,
-		opts:     &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
+		failover: failover, takeover: m.takeover(),
+		opts: &m.opts, now: m.now, kind: l.kind, dep: m.dep, depErr: m.depErr,
 		feed: m.feed, hist: m.hist, window: m.view.window, marks: marks,
 		focus: m.view.focus, zoomed: l.zoomed != noPanel, cooldown: m.events.cooldown(alert.ErrorRate, m.opts.Alert.Cooldown),
 	}

@@ -36,13 +36,7 @@ type eventPanel struct {
 	top      int
 	firing   []alert.Event // oldest critical first
 	posted   map[alert.Type]time.Time
-	acks     map[string]ack // by event
-}
-
-// ack is who looks after an alert, since when.
-type ack struct {
-	by string
-	at time.Time
+	acks     acks
 }
 
 // isFiring reports whether the event's alert still fires.
@@ -50,26 +44,9 @@ func (p *eventPanel) isFiring(id string) bool {
 	return slices.ContainsFunc(p.firing, func(f alert.Event) bool { return f.ID == id })
 }
 
-// waits reports whether a firing alert waits for somebody: an acknowledged one does
-// not, nor does one that a graver alert explains.
-func (p *eventPanel) waits(ev *alert.Event) bool {
-	return p.acks[ev.ID] == (ack{}) && !strings.HasPrefix(ev.Muted, "inhibited")
-}
-
-// unattended counts what fires and nobody has acknowledged.
-func (p *eventPanel) unattended() int {
-	n := 0
-	for i := range p.firing {
-		if p.waits(&p.firing[i]) {
-			n++
-		}
-	}
-	return n
-}
-
 // newEventPanel returns an empty panel.
 func newEventPanel() *eventPanel {
-	return &eventPanel{posted: map[alert.Type]time.Time{}, acks: map[string]ack{}}
+	return &eventPanel{posted: map[alert.Type]time.Time{}, acks: acks{of: map[alert.Type]alert.Ack{}}}
 }
 
 // add appends an event and keeps track of what fires. It reports whether the event is
@@ -82,6 +59,7 @@ func (p *eventPanel) add(ev alert.Event) bool {
 	}
 	e := entry{at: ev.Time, event: &ev, delivery: map[string]alert.Delivery{}, text: clean(ev.Summary)}
 	e.glyph, e.style = eventMark(&ev)
+	p.acks.hear(&ev)
 	switch ev.Status {
 	case alert.Firing:
 		e.text = "FIRING " + e.text
@@ -94,6 +72,9 @@ func (p *eventPanel) add(ev alert.Event) bool {
 		e.text = "RESOLVED " + e.text
 		p.resolve(&ev)
 	case alert.Info:
+	}
+	if ev.Type == alert.Acked {
+		e.glyph = "△"
 	}
 	if ev.Muted == "" {
 		p.posted[ev.Type] = ev.Time
@@ -300,11 +281,11 @@ func (p *eventPanel) drawEntry(c canvas, y, i int) {
 	}
 	glyph, ink, text := e.glyph, e.style, e.text
 	if e.event != nil && e.event.Status == alert.Firing {
-		switch a, ok := p.acks[e.event.ID]; {
-		case ok:
-			glyph, ink, text = "△", plain, fmt.Sprintf("ack by %s %s · %s", or(clean(a.by), "–"), a.at.Format("15:04"), e.text)
+		switch a := p.acks.about(e.event); {
 		case !p.fires(i):
 			ink = plain // it is over: it must not look as if it still fired
+		case a != nil:
+			glyph, ink, text = "△", plain, ackWords(a, e.at.Location())+" · "+e.text
 		}
 	}
 	x := c.put(1, y, ink, glyph+" ")
@@ -349,8 +330,8 @@ func (p *eventPanel) details(i int) []string {
 			add(s.name, fmt.Sprintf("%s %s %s %d  %s  req=%s", clock(s.Time.In(e.at.Location())), s.Method, s.Path, s.Status, s.Attempts, s.RequestID))
 		}
 	}
-	if a, ok := p.acks[ev.ID]; ok {
-		add("ack", "by "+or(a.by, "–")+" at "+clock(a.at))
+	if a := p.acks.about(ev); a != nil && p.fires(i) {
+		add("ack", ackDetail(a, e.at.Location()))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.delivery)) {
 		add(name, deliveryDetail(e.delivery[name], e.at.Location()))

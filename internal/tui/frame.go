@@ -22,6 +22,7 @@ type scene struct {
 	failover bool // the watcher says that the other pool answers
 	// cooldown is until when a message about the error rate would be held back.
 	cooldown time.Time
+	takeover *takeover // nil: no failover goes on
 }
 
 // mark is an event on the time axis of the plots.

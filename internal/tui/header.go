@@ -192,8 +192,8 @@ func (m *Model) drawAlert(c canvas, s *scene) {
 		st = inkCrit | bold | reverse
 	}
 	lead := fmt.Sprintf("▲ %d %s", len(firing), plural(len(firing), "ALERT", "ALERTS"))
-	if a, ok := m.events.acks[ev.ID]; ok {
-		st, lead = plain, fmt.Sprintf("△ ack by %s %s", or(clean(a.by), "–"), a.at.Format("15:04"))
+	if a := m.events.acks.about(ev); a != nil {
+		st, lead = plain, "△ "+ackWords(a, m.now.Location())
 	}
 	x := c.put(1, 0, st, lead) + 2
 	since := ev.Since
@@ -253,6 +253,9 @@ func (m *Model) muted() string {
 		what = "messages about failovers and switches"
 	}
 	text := "MAINTENANCE: " + what + " muted"
+	if by := clean(m.latest.MutedBy); by != "" {
+		text = "MAINTENANCE by " + by + ": " + what + " muted"
+	}
 	if !mt.Until.IsZero() {
 		text += " until " + clock(mt.Until.In(m.now.Location()))
 	}

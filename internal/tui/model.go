@@ -199,6 +199,7 @@ func (m *Model) Show(seen bluegreen.Deployment, snapshot FeedSnapshot) {
 // Update takes one message. It never does I/O and never blocks.
 func (m *Model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	m.now = m.deps.Now()
+	m.events.acks.now = m.now
 	switch msg := msg.(type) {
 	case tickMsg:
 		return m, m.onTick()
@@ -305,6 +306,9 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 
 // onFeed takes a snapshot. While paused it goes on collecting rows and events.
 func (m *Model) onFeed(s *FeedSnapshot) {
+	if s.Waiting {
+		return
+	}
 	s.localize(m.now.Location())
 	if s.news(m.latest) {
 		m.dirty, m.awake = true, m.now.Add(stayAwake)

@@ -179,7 +179,7 @@ func (m *Model) openDetails() tea.Cmd {
 	switch m.view.focus {
 	case panelEvents:
 		if i := m.events.current(); i >= 0 {
-			m.details = &details{head: "Event", lines: m.events.details(i)}
+			m.details = &details{head: "Event", lines: m.eventDetails(i)}
 		}
 	case panelLogs:
 		if n, r := m.logs.selected(); r != nil {

@@ -73,6 +73,9 @@ func (n *narrator) look(ctx context.Context) {
 		return
 	}
 	s := n.deps.Feed.Take()
+	if s.Waiting {
+		return
+	}
 	s.localize(n.deps.Now().Location())
 	n.hist.merge(&s)
 	n.feed(&s)

@@ -66,7 +66,11 @@ func (p *plotPanel) now(s *scene) []seg {
 	case p.metric == metricRate, p.metric == metricMix:
 		return []seg{value(number(math.Round(s.feed.Pools[0].Rate+s.feed.Pools[1].Rate))+"/s", false)}
 	case st.N == 0:
-		return []seg{{muted, "  now –"}, {inkOf(pool), "  " + upper(pool)}}
+		out := []seg{{muted, "  now –"}}
+		if pool != bluegreen.NoPool {
+			out = append(out, seg{inkOf(pool), "  " + upper(pool)})
+		}
+		return out
 	}
 	v := map[metric]float64{metricP50: st.P50, metricP95: st.P95, metricP99: st.P99, metricBands: st.P95}[p.metric]
 	return []seg{value(millis(v), limit > 0 && v > limit), {muted, " n " + count(uint64(st.N))}, {inkOf(pool), " " + upper(pool)}} //nolint:gosec // a count
@@ -99,8 +103,24 @@ func (p *plotPanel) draw(c canvas, s *scene) {
 	case metricErrors, metricP50, metricP95, metricP99, metricCount:
 		p.single(body, s, t)
 	}
+	p.beginning(body, s, t)
 	if withAxis {
 		t.axis(c.sub(rect{0, c.rect.h - 2, c.rect.w - 1, 2}), s.marks)
+	}
+}
+
+// beginning says from when on the log is known, in the blank before it: it may begin
+// there, or the rest may be too much to read, or out of reach.
+func (p *plotPanel) beginning(c canvas, s *scene, t timeline) {
+	if s.feed.Begins.IsZero() {
+		return
+	}
+	text := "known from " + s.feed.Begins.Format("15:04:05") + " ▸"
+	if s.feed.Filling {
+		text = "reading what was before …"
+	}
+	if x := t.column(s.feed.Begins); x > width(text)+1 && x <= t.cols {
+		c.put(labelWidth+1+x-width(text)-1, 0, muted, text)
 	}
 }
 

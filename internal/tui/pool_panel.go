@@ -72,8 +72,15 @@ func (p poolPanel) draw(c canvas, s *scene) {
 		p.errors(c, s, st)
 		y++
 	}
+	if c.rect.h <= 4 {
+		// Latencies of a pool that fails mean nothing, those of the other do.
+		if t := s.takeover; t == nil || t.from != p.pool || !t.row(c, y, p.pool) {
+			p.latency(c, st, y)
+		}
+		return
+	}
 	p.latency(c, st, y)
-	if c.rect.h > 4 {
+	if !s.takeover.row(c, y+1, p.pool) {
 		p.classes(c, st, y+1)
 	}
 }
@@ -260,6 +267,9 @@ func (p poolPanel) line(c canvas, s *scene) {
 	glyph, st := "○ ", muted
 	if s.active() == p.pool {
 		glyph, st = "▶ ", plain|bold
+	}
+	if s.takeover != nil && s.takeover.to == p.pool {
+		glyph, st = "● ", inkWarn|bold
 	}
 	x := c.put(1, 0, st, glyph)
 	x = c.put(x, 0, ink|bold, pad(upper(p.pool), 6))

@@ -63,6 +63,7 @@ func plainStates() []state {
 		{name: "acknowledged", tune: func(u *setup) { u.sim.Spells = sim.BadNow }, make: func(s *screen) {
 			s.look()
 			s.settle(s.press("x"))
+			s.feed(nil)
 			s.press("esc")
 		}},
 		{name: "muted", make: func(s *screen) {

@@ -14,6 +14,7 @@ type saidMsg struct {
 	what string
 	err  error
 	done func(m *Model)
+	told bool // the watcher tells it as an event: no note of this screen's own
 }
 
 // onSaid tells what a short act came to.
@@ -27,6 +28,9 @@ func (m *Model) onSaid(msg saidMsg) {
 		msg.done(m)
 	}
 	m.toast = say(m.now, plain, msg.text)
+	if msg.told {
+		return
+	}
 	e := entry{at: m.now, glyph: "◇", text: clean(msg.text)}
 	if m.opts.User != "" {
 		e.text += " by " + clean(m.opts.User)
@@ -81,8 +85,10 @@ func (m *Model) acknowledge(ev *alert.Event) tea.Cmd {
 	ctx, do, about, at, who := m.ctx, m.deps.Acknowledge, *ev, m.now, m.opts.User
 	return func() tea.Msg {
 		text, err := do(ctx, about)
-		return saidMsg{text: text, what: "acknowledge", err: err, done: func(m *Model) {
-			m.events.acks[about.ID] = ack{who, at}
+		return saidMsg{text: text, what: "acknowledge", err: err, told: true, done: func(m *Model) {
+			if m.events.acks.about(&about) == nil {
+				m.events.acks.of[about.Type] = alert.Ack{Type: about.Type, Alert: about.ID, By: who, At: at, Until: at.Add(alert.DefaultAck)}
+			}
 		}}
 	}
 }

@@ -365,3 +365,24 @@ func TestEvents_ToldTwiceAreShownOnce(t *testing.T) {
 		t.Errorf("another event of the same number is shown %d times in all", n)
 	}
 }
+
+func TestPalette_TabCompletesWhatIsSelected(t *testing.T) {
+	s := live(t, usual(120, 36))
+	s.press(":")
+	s.typed("chg pau")
+	s.press("tab")
+	s.contains("chaos green --mode pause")
+	s.press("enter")
+	s.contains("Break GREEN (pause)")
+	s.press("esc", ":")
+	s.typed("deploy")
+	s.press("tab")
+	s.press("ctrl+u")
+	s.typed("win")
+	s.press("down", "tab", "enter")
+	s.contains("Error rate 5 min")
+	s.press(":")
+	s.typed("zzzz")
+	s.press("tab") // nothing is selected: what is typed stays
+	s.contains("zzzz", "no such command")
+}

@@ -87,7 +87,7 @@ func newMetrics(w *watcher) *metrics {
 // firingTypes are the alerts that show from the start with 0.
 func firingTypes() []alert.Type {
 	return slices.DeleteFunc(alert.Types(), func(t alert.Type) bool {
-		return t == alert.Switch || t == alert.Upkeep || t == alert.Notice // these neither fire nor resolve
+		return t == alert.Switch || t == alert.Upkeep || t == alert.Acked || t == alert.Notice // these neither fire nor resolve
 	})
 }
 

@@ -69,6 +69,7 @@ func (w *watcher) tick(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pollMaintenance(now)
+	w.pollAcks(now)
 	w.checkSource()
 	// Between old lines the wall clock means nothing to the detector: it would see
 	// an hour without traffic where the log has an hour of it to tell.
@@ -119,6 +120,16 @@ func (w *watcher) checkSource() {
 	w.out.notice("the log is lost: " + text)
 }
 
+// fires remembers what fires. Who looks after an alert stays known when it is told
+// again: the detector names it only while that holds.
+func (w *watcher) fires(ev *alert.Event) {
+	kept := *ev
+	if before, ok := w.firing[ev.Type]; ok && kept.Ack == nil && Began(&before).Equal(Began(ev)) {
+		kept.Ack = before.Ack
+	}
+	w.firing[ev.Type] = kept
+}
+
 // emit tells events on standard output and keeps them for the save that has to
 // follow: from there they reach the history and the queues.
 func (w *watcher) emit(events []alert.Event) {
@@ -126,12 +137,15 @@ func (w *watcher) emit(events []alert.Event) {
 		ev := &events[i]
 		switch ev.Status {
 		case alert.Firing:
-			w.firing[ev.Type] = *ev
+			w.fires(ev)
 			w.episodes.firing(ev)
 		case alert.Resolved:
 			delete(w.firing, ev.Type)
 			w.episodes.resolved(ev)
 		case alert.Info:
+			if ev.Type == alert.Acked && ev.Ack != nil {
+				w.acked(ev.Ack)
+			}
 		}
 		w.metrics.event(ev)
 		w.out.alert(ev)

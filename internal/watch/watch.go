@@ -102,6 +102,9 @@ type Config struct {
 	// SetMaintenance tells the detector which messages are muted and until when; the
 	// zero Maintenance ends it. Events it yields go out. Nil: not supported.
 	SetMaintenance func(m Maintenance) []alert.Event
+	// Acknowledge tells the detector who looks after an alert that fires. Events it
+	// yields go out. Nil: not supported.
+	Acknowledge func(a alert.Ack) []alert.Event
 	// MaintenanceMode is the value of the variable of that name: see [ParseMode].
 	MaintenanceMode string
 
@@ -209,6 +212,7 @@ func (w *watcher) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pollMaintenance(time.Now())
+	w.pollAcks(time.Now())
 	w.save()
 }
 

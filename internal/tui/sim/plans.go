@@ -183,5 +183,10 @@ func (s *Stack) maintain(_ context.Context, m tui.Maintenance) (string, error) {
 
 // acknowledge notes that somebody looks after an alert.
 func (s *Stack) acknowledge(_ context.Context, ev alert.Event) (string, error) {
-	return "acknowledged: " + ev.Summary, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.opts.Now()
+	until := now.Add(alert.DefaultAck)
+	s.judge(s.detector.Acknowledge(alert.Ack{Type: ev.Type, Alert: ev.ID, By: holder, At: now, Until: until}))
+	return fmt.Sprintf("%s is neither repeated nor escalated until %s", ev.Type, until.Format(time.TimeOnly)), nil
 }

@@ -140,6 +140,9 @@ func (h *history) answer(t time.Time, r *logstream.Record) {
 	if r.Status >= 500 {
 		h.now.point.Errors++
 	}
+	if r.Retried() && r.Status < 499 {
+		h.now.point.Saved++
+	}
 	h.now.took = append(h.now.took, float64(r.Duration.Microseconds())/1000)
 	if class := r.Status/100 - 2; class >= 0 && class < 4 {
 		h.now.point.Classes[class]++
