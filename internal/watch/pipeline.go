@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"time"
 
 	"bgctl/internal/alert"
@@ -13,6 +14,7 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	defer w.mu.Unlock()
 	w.counts = b.Counts
 	w.checkFormat()
+	w.checkSkipped()
 	w.lastBatch = time.Now()
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -93,6 +95,15 @@ func (w *watcher) checkFormat() {
 	if text := w.counts.Trouble(); text != "" {
 		w.toldFormat = true
 		w.out.notice("the log's format is not understood: " + text + "; name it with --format")
+	}
+}
+
+// checkSkipped says how many lines the source passed over to be in the present again:
+// they are in no figure, and no alert is about them.
+func (w *watcher) checkSkipped() {
+	if n := w.counts.Skipped - w.toldSkipped; n > 0 {
+		w.toldSkipped = w.counts.Skipped
+		w.out.notice(fmt.Sprintf("%d lines are passed over, too many came while nobody read the log; the window is made of the last ones", n))
 	}
 }
 

@@ -151,6 +151,7 @@ type watcher struct {
 	lastNag     time.Time
 	sourceErr   string // what was last said about the source
 	toldFormat  bool   // it was said that the log is not understood
+	toldSkipped uint64 // how many lines it was said were passed over
 }
 
 // Run watches until ctx ends or the source fails. It returns within 5 s after the

@@ -252,3 +252,18 @@ func TestRun_SaysThatTheLogIsNotUnderstood(t *testing.T) {
 		}
 	})
 }
+
+func TestRun_SaysHowManyLinesWerePassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, t.TempDir(), nil)
+		for _, n := range []uint64{0, 9_950_000, 9_950_000, 9_950_300} {
+			b.src.batches <- logstream.Batch{Counts: logstream.Counts{Lines: 50_000, Parsed: 50_000, Skipped: n}}
+			synctest.Wait()
+		}
+		for want, times := range map[string]int{"lines are passed over": 2, `"9950000 lines`: 1, `"300 lines`: 1} {
+			if n := strings.Count(b.out.String(), want); n != times {
+				t.Errorf("%q said %d times in %s", want, n, b.out.String())
+			}
+		}
+	})
+}
