@@ -46,23 +46,18 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	return nil
 }
 
-// catchUp holds messages back while old lines are read: one message per type with
-// the state at the end of them is news, the way there is not. The hold is bounded,
-// so that a watcher that never catches up still speaks.
+// catchUp notes whether old lines are read. The detector keeps quiet about them by
+// itself, but not for ever: no backlog takes this long to read, so a log that is still
+// old has a clock that is behind.
 func (w *watcher) catchUp(newest time.Time) {
 	now := time.Now()
-	if now.Sub(newest) <= catchUpLag {
+	switch {
+	case now.Sub(newest) <= catchUpLag:
 		w.catchingUp = time.Time{}
-		return
-	}
-	if w.catchingUp.IsZero() {
+	case w.catchingUp.IsZero():
 		w.catchingUp = now
-	}
-	if now.Sub(w.catchingUp) > catchUpMax {
-		return
-	}
-	for _, q := range w.heldQueues() {
-		q.Hold(now.Add(catchUpHold))
+	case now.Sub(w.catchingUp) > catchUpMax && w.cfg.OldIsNews != nil:
+		w.cfg.OldIsNews()
 	}
 }
 
@@ -74,7 +69,7 @@ func (w *watcher) tick(now time.Time) {
 	w.checkSource()
 	// Between old lines the wall clock means nothing to the detector: it would see
 	// an hour without traffic where the log has an hour of it to tell.
-	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpHold {
+	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpPause {
 		w.catchingUp = time.Time{}
 		w.emit(w.cfg.Detector.Tick(now))
 	}

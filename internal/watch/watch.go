@@ -99,6 +99,9 @@ type Config struct {
 	// SourceChanged tells the detector that the log was lost, and why, or with "" that
 	// it is back. Nil: the detector is not told.
 	SourceChanged func(why string)
+	// OldIsNews tells the detector that the log does not reach the present: its lines are
+	// no backlog, its clock is behind. Nil: the detector is not told.
+	OldIsNews func()
 	// SetMaintenance tells the detector which messages are muted and until when; the
 	// zero Maintenance ends it. Events it yields go out. Nil: not supported.
 	SetMaintenance func(m Maintenance) []alert.Event
@@ -119,11 +122,11 @@ const (
 
 // The watcher's pace.
 const (
-	tickEvery   = time.Second
-	catchUpLag  = time.Minute      // lines older than this are catching up
-	catchUpHold = 2 * time.Second  // messages wait for the end of it
-	catchUpMax  = 30 * time.Second // but never longer
-	stopHTTP    = time.Second
+	tickEvery    = time.Second
+	catchUpLag   = time.Minute      // lines older than this are catching up
+	catchUpPause = 2 * time.Second  // without a line it is over
+	catchUpMax   = 30 * time.Second // after that the lines are taken for the present
+	stopHTTP     = time.Second
 )
 
 // watcher is the running process. Its mutex is held while a batch or a tick is in
