@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"bgctl/internal/alert"
@@ -110,6 +111,7 @@ type Config struct {
 
 	started   func(*watcher)                       // tests reach the running watcher
 	writeFile func(path string, data []byte) error // tests play a disk; nil: the real one
+	lockDir   func(path string) (unlock func(), err error)
 }
 
 // Names of the files in the state directory.
@@ -166,15 +168,15 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.writeFile == nil {
 		cfg.writeFile = slack.WriteFileAtomic
 	}
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("create state directory: %w", err)
+	if cfg.lockDir == nil {
+		cfg.lockDir = lockDir
 	}
-	unlock, err := lockDir(filepath.Join(cfg.StateDir, lockFile))
+	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
+	unlock, err := w.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
 	w.metrics, w.saver = newMetrics(w), newSaver(w)
 	w.history = openHistory(filepath.Join(cfg.StateDir, HistoryFile), w.out.notice)
 	w.restore()
@@ -182,6 +184,21 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg.started(w)
 	}
 	return w.run(ctx)
+}
+
+// lock keeps other watchers out of the state directory. Where the disk takes no file,
+// no watcher can keep a state: it is better to watch without.
+func (w *watcher) lock() (unlock func(), err error) {
+	if err = os.MkdirAll(w.cfg.StateDir, 0o700); err != nil {
+		err = fmt.Errorf("create state directory: %w", err)
+	} else {
+		unlock, err = w.cfg.lockDir(filepath.Join(w.cfg.StateDir, lockFile))
+	}
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		w.out.notice("state is not saved, a restart will lose it: " + err.Error())
+		return func() {}, nil
+	}
+	return unlock, err
 }
 
 func (w *watcher) run(ctx context.Context) error {
