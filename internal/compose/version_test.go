@@ -65,7 +65,11 @@ func TestLogs_D10_WithAndWithoutAContentType(t *testing.T) {
 		version, kind string
 		tty           bool
 	}{
-		{"1.41", "", false}, {"1.41", "", true}, {"1.44", framed, false}, {"1.44", raw, true}, {"1.51", framed, false},
+		{"1.41", "", false},
+		{"1.41", "", true},
+		{"1.44", framed, false},
+		{"1.44", raw, true},
+		{"1.51", framed, false},
 		{"1.44", raw, false}, // an engine that names the wrong one
 	} {
 		t.Run(fmt.Sprintf("%s %q tty %v", tt.version, tt.kind, tt.tty), func(t *testing.T) {
