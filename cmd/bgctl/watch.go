@@ -92,6 +92,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		SourceHealth:    lost.get,
 		SourceChanged:   func(why string) { tellSource(detector, why) },
 		Acknowledge:     detector.Acknowledge,
+		OldIsNews:       func() { detector.MuteBefore(time.Time{}) },
 		MaintenanceMode: mode, Version: version(),
 		SetMaintenance: func(m watch.Maintenance) []alert.Event {
 			detector.SetMaintenance(m.Scope, m.Until)
@@ -116,7 +117,7 @@ func oldNews(state string, maxAge time.Duration, now time.Time) time.Time {
 		return now
 	}
 	if maxAge == 0 {
-		return time.Time{}
+		maxAge = alert.DefaultConfig().MaxAge // a window without a limit is no reason to tell old news
 	}
 	return now.Add(-maxAge)
 }

@@ -79,8 +79,12 @@ func startAt(dir string, window int, fits func(logstream.Cursor) bool) logstream
 	if err != nil || json.Unmarshal(st.Cursor, &c) != nil || c.IsZero() || !fits(c) {
 		return logstream.AtLast(window)
 	}
-	return logstream.AtCursor(c)
+	return logstream.AtCursor(c).Within(max(maxBehind, window))
 }
+
+// maxBehind is how many lines a watcher that was away reads to catch up: enough for
+// every window and what is still news, and read within a second or two.
+const maxBehind = 50_000
 
 // sourceHealth keeps why the log is not being read.
 type sourceHealth struct {

@@ -54,8 +54,8 @@ func Connect(ctx context.Context, opts ConnectOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pinned := opts.Env("DOCKER_API_VERSION"); pinned != "" {
-		clientOpts = append(clientOpts, client.WithVersion(pinned))
+	if target.pinned = opts.Env("DOCKER_API_VERSION"); target.pinned != "" {
+		clientOpts = append(clientOpts, client.WithVersion(target.pinned))
 	}
 	api, err := client.NewClientWithOpts(clientOpts...)
 	if err != nil {
@@ -93,6 +93,9 @@ func (c *Client) handshake(ctx context.Context, target target) error {
 	}
 	if ping.APIVersion == "" || versions.LessThan(ping.APIVersion, oldestAPI) {
 		return tooOld(target, ping)
+	}
+	if target.pinned != "" && versions.LessThan(target.pinned, oldestAPI) {
+		return pinnedTooOld(target)
 	}
 	c.api.NegotiateAPIVersionPing(ping)
 	server, err := c.api.ServerVersion(callCtx)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -91,12 +92,35 @@ func diagnoseAnswer(t target, out *UnreachableError) {
 	case errors.Is(out.Cause, context.DeadlineExceeded):
 		out.Reason = "the engine at " + t.host + " takes connections but gave no answer within " + pingTimeout.String()
 		out.Hint = "it may be overloaded or hung; try again or restart it"
-	case strings.Contains(text, "is too new") || strings.Contains(text, "is too old"):
-		out.Reason = "the engine at " + t.host + " does not speak this API version"
-		out.Hint = plainReason(out.Cause)
+	case refusedVersion.MatchString(text):
+		diagnoseVersion(t, out)
 	default:
 		out.Reason = "the engine at " + t.host + " did not answer as a Docker engine does"
 		out.Hint = plainReason(out.Cause)
+	}
+}
+
+// refusedVersion is what an engine says to a client whose API version it does not speak.
+var refusedVersion = regexp.MustCompile(`client version (\S+) is too (old|new)\. M\w+ supported API version is ([0-9.]*[0-9])`)
+
+func diagnoseVersion(t target, out *UnreachableError) {
+	said := refusedVersion.FindStringSubmatch(out.Cause.Error())
+	bound, remedy := "oldest", "update bgctl"
+	if said[2] == "new" {
+		bound, remedy = "newest", "update Docker"
+	}
+	if t.pinned != "" {
+		remedy = "unset DOCKER_API_VERSION"
+	}
+	out.Reason = "the engine at " + t.host + " refuses API " + said[1] + " (its " + bound + " is " + said[3] + ")"
+	out.Hint = remedy
+}
+
+func pinnedTooOld(t target) error {
+	return &UnreachableError{
+		Host:   t.host,
+		Reason: "the environment has DOCKER_API_VERSION=" + t.pinned + ", bgctl needs " + oldestAPI + " or newer",
+		Hint:   "unset it",
 	}
 }
 

@@ -38,6 +38,7 @@ func TestLogReader(t *testing.T) {
 		},
 		{name: "empty line with a timestamp", format: logFormat{stamped: true}, in: frame(1, stampA+"\n"), want: []string{"stdout 5 "}},
 		{name: "a driver without timestamps", format: logFormat{stamped: true}, in: frame(1, "plain text\n"), want: []string{"stdout - plain text"}},
+		{name: "D11 bytes that are no UTF-8", in: frame(1, "a\xff\xc0\x00\n"), want: []string{"stdout - a\xff\xc0\x00"}},
 		{name: "terminal", format: logFormat{tty: true}, in: "a\r\nb\r\nc", want: []string{"stdout - a", "stdout - b", "stdout - c"}},
 		{
 			name: "terminal, pieces with timestamps", format: logFormat{tty: true, stamped: true},

@@ -21,6 +21,7 @@ type target struct {
 	host        string
 	contextName string
 	tls         *tlsFiles
+	pinned      string // DOCKER_API_VERSION, "" when the version is negotiated
 }
 
 // tlsFiles names PEM files; a missing one is simply not used.

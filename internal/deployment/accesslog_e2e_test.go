@@ -23,11 +23,11 @@ const logWriter = `mkdir -p /var/log/bgctl; f=/var/log/bgctl/access.log; i=$1; e
 
 // proxyBox is a container that passes for a project's proxy; with an agent in it
 // unless the test wants none.
-func proxyBox(t *testing.T, script, agent string) (*box, *deployment.Stack) {
+func proxyBox(t *testing.T, script, agent string, opts ...string) (*box, *deployment.Stack) {
 	t.Helper()
 	b := newBox(t)
-	b.run("while [ ! -e /go ]; do sleep 0.05; done; "+script+"; sleep 120",
-		"--label", "com.docker.compose.project="+b.name, "--label", "com.docker.compose.service=nginx")
+	b.run("while [ ! -e /go ]; do sleep 0.05; done; "+script+"; sleep 120", append(opts,
+		"--label", "com.docker.compose.project="+b.name, "--label", "com.docker.compose.service=nginx")...)
 	if agent != "" {
 		b.docker("cp", agent, b.name+":/usr/local/bin/bgctl")
 	}

@@ -159,6 +159,9 @@ func (s *ContainerSource) request(c *Container) OutputRequest {
 		s.b.parser.counts.Gaps++
 	case s.begun:
 		s.echo.reconnect()
+		if s.cfg.Start.behind > 0 {
+			req.Last = s.cfg.Start.behind // the engine passes over what is older
+		}
 	default:
 		if k := s.cfg.Start.kind; k == fromEnd || k == fromLast {
 			req.Last = s.cfg.Start.lines

@@ -29,12 +29,17 @@ type outputRun struct {
 // followEngine runs test with a source on e that begins at the first line.
 func followEngine(t *testing.T, e *fakeEngine, test func(t *testing.T, r *outputRun)) {
 	t.Helper()
+	followFrom(t, e, logstream.AtBeginning(), test)
+}
+
+func followFrom(t *testing.T, e *fakeEngine, start logstream.Start, test func(t *testing.T, r *outputRun)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		e.changed = make(chan struct{})
 		r := &outputRun{e: e, cancel: cancel}
 		src := logstream.NewContainerSource(logstream.ContainerConfig{
-			Engine: e, Start: logstream.AtBeginning(),
+			Engine: e, Start: start,
 			OnState:  func(s logstream.State) { r.states = append(r.states, fmt.Sprint(s.Connected, " ", s.Err)) },
 			OnNotice: func(text string) { r.notices = append(r.notices, text) },
 		})

@@ -79,6 +79,7 @@ type Start struct {
 	kind   startKind
 	lines  int
 	cursor Cursor
+	behind int // lines behind the end from which a cursor is given up for later ones; 0: never
 }
 
 // AtEnd starts with the next line written.
@@ -93,6 +94,15 @@ func AtLast(n int) Start { return Start{kind: fromLast, lines: n} }
 // AtCursor goes on where a cursor points. When its file is gone, it starts with
 // the first line and counts a gap. The zero cursor means [AtBeginning].
 func AtCursor(c Cursor) Start { return Start{kind: fromCursor, cursor: c} }
+
+// Within bounds how far behind the end a source goes on at a cursor: when more than n
+// lines were written meanwhile, it passes over all but the last n of them and counts
+// those in [Counts.Skipped]. A container's output does not tell how many they were: it
+// counts a gap.
+func (s Start) Within(n int) Start {
+	s.behind = n
+	return s
+}
 
 // Tail is how many lines before the end of the log it begins, for readers that know
 // nothing better: those of a cursor cannot be told.

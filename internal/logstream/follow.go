@@ -14,17 +14,18 @@ import (
 //	rotated ─▶ tails ────┼▶ splitter ─▶ sink, with the cursor behind each batch
 //	copies ─▶ tails ─────┘
 type follower struct {
-	cfg    FileConfig
-	out    sink
-	counts *Counts
-	state  stateTeller
-	tails  []*tail              // oldest first; the last one has the log's name, unless that is gone
-	known  map[fileID]neighbour // files beside the log that are done with or of no interest
-	listed listing
-	begun  bool // a first file was opened: every later one is read from its head
-	fresh  bool // the cursor is news although nothing was read
-	buf    []byte
-	shown  []Known // known as the cursor has it, nil when it has to be made
+	cfg     FileConfig
+	out     sink
+	counts  *Counts
+	state   stateTeller
+	tails   []*tail              // oldest first; the last one has the log's name, unless that is gone
+	known   map[fileID]neighbour // files beside the log that are done with or of no interest
+	listed  listing
+	begun   bool // a first file was opened: every later one is read from its head
+	resumed bool // at a cursor, and nothing was read since
+	fresh   bool // the cursor is news although nothing was read
+	buf     []byte
+	shown   []Known // known as the cursor has it, nil when it has to be made
 }
 
 // neighbour is what is kept of a file beside the log: that it is of no interest, or how
@@ -79,6 +80,9 @@ func (s *follower) poll(ctx context.Context) error {
 		return err
 	}
 	s.state.set(State{Connected: err == nil, Err: err})
+	if err := s.skip(ctx); err != nil {
+		return err
+	}
 	if err := s.drainAll(ctx); err != nil {
 		return err
 	}

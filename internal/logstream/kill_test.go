@@ -116,10 +116,18 @@ func TestFileSource_F17_SurvivesKills(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "access.log")
 	w := openWriter(t, path)
-	n, known, inFlight := 0, 0, 0
+	write(t, w, logLine("/0"))
+	begun := time.Now()
+	first := startChild(t, dir)
+	awaitChild(t, dir, 1)
+	must(t, first.Process.Kill())
+	_ = first.Wait()
+	// A life is long enough for some to get as far as reading, on a slow machine too.
+	longest := min(max(2*time.Since(begun), 120*time.Millisecond), 2*time.Second)
+	n, known, inFlight := 1, 1, 0
 	for i := range kills {
 		child := startChild(t, dir)
-		deadline := time.Now().Add(time.Duration(rng.IntN(120)) * time.Millisecond)
+		deadline := time.Now().Add(time.Duration(rng.Int64N(int64(longest))))
 		for end := (i + 1) * killLines / kills; n < end; {
 			if rng.IntN(400) == 0 {
 				must(t, os.Rename(path, fmt.Sprintf("%s.%d", path, n)))

@@ -80,6 +80,7 @@ type Counts struct {
 	Gaps       uint64 `json:"gaps"`        // times lines may be missing: the place last read was gone
 	Repeated   uint64 `json:"repeated"`    // lines a reconnect sent again, dropped
 	ReadErrors uint64 `json:"read_errors"` // reads that failed and were tried again
+	Skipped    uint64 `json:"skipped"`     // lines passed over by a reader that was too far behind
 
 	Formats Formats `json:"formats"`
 }
@@ -130,6 +131,7 @@ func (c *Counts) Add(next Counts) {
 	c.Gaps += next.Gaps
 	c.Repeated += next.Repeated
 	c.ReadErrors += next.ReadErrors
+	c.Skipped += next.Skipped
 	c.Formats.Bgctl += next.Formats.Bgctl
 	c.Formats.JSON += next.Formats.JSON
 	c.Formats.Combined += next.Formats.Combined

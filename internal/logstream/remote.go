@@ -98,7 +98,7 @@ func (s *RemoteSource) session(ctx context.Context) error {
 	s.base, s.server, s.b.records = addSource(s.base, s.server), Counts{}, nil
 	start := s.cfg.Start
 	if s.begun {
-		start = AtCursor(s.cursor)
+		start = AtCursor(s.cursor).Within(s.cfg.Start.behind)
 	}
 	request, err := json.Marshal(start.request())
 	if err != nil {
@@ -208,12 +208,14 @@ func addSource(a, b Counts) Counts {
 	return Counts{
 		Lines: a.Lines + b.Lines, TooLong: a.TooLong + b.TooLong, Truncated: a.Truncated + b.Truncated,
 		Cut: a.Cut + b.Cut, Rotated: a.Rotated + b.Rotated, Gaps: a.Gaps + b.Gaps, ReadErrors: a.ReadErrors + b.ReadErrors,
+		Skipped: a.Skipped + b.Skipped,
 	}
 }
 
 func setSource(c *Counts, source Counts) {
 	c.Lines, c.TooLong, c.Truncated = source.Lines, source.TooLong, source.Truncated
 	c.Cut, c.Rotated, c.Gaps, c.ReadErrors = source.Cut, source.Rotated, source.Gaps, source.ReadErrors
+	c.Skipped = source.Skipped
 }
 
 // silence closes a connection on which nothing comes any more: a peer that vanished

@@ -13,6 +13,7 @@ func (s *follower) begin(f *os.File, info os.FileInfo, beside []sibling) error {
 	case fromBeginning:
 	case fromCursor:
 		s.resume(f, info, beside)
+		s.resumed = true
 		return nil
 	case fromEnd, fromLast:
 		offset, err := lastLines(f, info.Size(), start.lines)

@@ -28,6 +28,7 @@ type tailRequest struct {
 	Protocol int     `json:"protocol"`
 	Lines    *int    `json:"lines,omitempty"`  // that many before the end
 	Cursor   *Cursor `json:"cursor,omitempty"` // else from the first line on
+	Behind   int     `json:"behind,omitempty"` // how far behind the end the cursor may be; 0: any
 }
 
 func (s Start) request() tailRequest {
@@ -35,7 +36,7 @@ func (s Start) request() tailRequest {
 	switch s.kind {
 	case fromBeginning:
 	case fromCursor:
-		r.Cursor = &s.cursor
+		r.Cursor, r.Behind = &s.cursor, s.behind
 	case fromEnd, fromLast:
 		r.Lines = &s.lines
 	}
@@ -45,7 +46,7 @@ func (s Start) request() tailRequest {
 func (r *tailRequest) start() Start {
 	switch {
 	case r.Cursor != nil:
-		return AtCursor(*r.Cursor)
+		return AtCursor(*r.Cursor).Within(r.Behind)
 	case r.Lines != nil:
 		return AtLast(*r.Lines)
 	}

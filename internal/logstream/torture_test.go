@@ -204,8 +204,7 @@ func TestFileSource_F12_TakesTornLinesOfAFullDisk(t *testing.T) {
 	}
 }
 
-// TestFileSource_F14_WaitsForTheFile covers a file that comes late, and one that may
-// not be read at first.
+// TestFileSource_F14_WaitsForTheFile and for its directory.
 func TestFileSource_F14_WaitsForTheFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -50,7 +50,6 @@ type Queue struct {
 	unsaid   int // 429 answers in a row that named no time
 	gate     time.Time
 	throttle time.Time // the part of gate that outlives a restart
-	hold     time.Time // the caller's own pause
 	lastTry  time.Time
 	broken   string
 	lastNag  time.Time
@@ -163,14 +162,6 @@ func (q *Queue) Flush() bool {
 		q.save()
 	}
 	return !q.dirty
-}
-
-// Hold keeps messages back until then, so that what is still to come can change
-// them. It does not outlive the process.
-func (q *Queue) Hold(until time.Time) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.hold = until
 }
 
 // known reports whether ev is delivered, waiting or being sent.
@@ -293,9 +284,6 @@ func (q *Queue) pause() (wait time.Duration, ready bool) {
 		return -1, false
 	}
 	at := q.gate
-	if q.hold.After(at) {
-		at = q.hold
-	}
 	if !q.lastTry.IsZero() && q.lastTry.Add(sendGap).After(at) {
 		at = q.lastTry.Add(sendGap)
 	}

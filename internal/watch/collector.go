@@ -78,6 +78,7 @@ func logSamples(c *logstream.Counts) []sample {
 		{count, "log_lines_total", lines, float64(c.Repeated), "result", "repeated"},
 		{count, "log_lines_lost_total", lost, float64(c.TooLong), "reason", "too_long"},
 		{count, "log_lines_lost_total", lost, float64(c.Cut), "reason", "cut"},
+		{count, "log_lines_lost_total", lost, float64(c.Skipped), "reason", "skipped"},
 		{count, "log_rotations_total", "Times the log was replaced by a new file.", float64(c.Rotated), "", ""},
 		{count, "log_truncations_total", "Times the log was cut under the reader.", float64(c.Truncated), "", ""},
 		{count, "log_gaps_total", "Times the place last read was gone: lines may be missing.", float64(c.Gaps), "", ""},

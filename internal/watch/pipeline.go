@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"fmt"
 	"time"
 
 	"bgctl/internal/alert"
@@ -13,6 +14,7 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	defer w.mu.Unlock()
 	w.counts = b.Counts
 	w.checkFormat()
+	w.checkSkipped()
 	w.lastBatch = time.Now()
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -44,23 +46,18 @@ func (w *watcher) deliver(b logstream.Batch) error {
 	return nil
 }
 
-// catchUp holds messages back while old lines are read: one message per type with
-// the state at the end of them is news, the way there is not. The hold is bounded,
-// so that a watcher that never catches up still speaks.
+// catchUp notes whether old lines are read. The detector keeps quiet about them by
+// itself, but not for ever: no backlog takes this long to read, so a log that is still
+// old has a clock that is behind.
 func (w *watcher) catchUp(newest time.Time) {
 	now := time.Now()
-	if now.Sub(newest) <= catchUpLag {
+	switch {
+	case now.Sub(newest) <= catchUpLag:
 		w.catchingUp = time.Time{}
-		return
-	}
-	if w.catchingUp.IsZero() {
+	case w.catchingUp.IsZero():
 		w.catchingUp = now
-	}
-	if now.Sub(w.catchingUp) > catchUpMax {
-		return
-	}
-	for _, q := range w.heldQueues() {
-		q.Hold(now.Add(catchUpHold))
+	case now.Sub(w.catchingUp) > catchUpMax && w.cfg.OldIsNews != nil:
+		w.cfg.OldIsNews()
 	}
 }
 
@@ -73,7 +70,7 @@ func (w *watcher) tick(now time.Time) {
 	w.checkSource()
 	// Between old lines the wall clock means nothing to the detector: it would see
 	// an hour without traffic where the log has an hour of it to tell.
-	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpHold {
+	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpPause {
 		w.catchingUp = time.Time{}
 		w.emit(w.cfg.Detector.Tick(now))
 	}
@@ -94,6 +91,15 @@ func (w *watcher) checkFormat() {
 	if text := w.counts.Trouble(); text != "" {
 		w.toldFormat = true
 		w.out.notice("the log's format is not understood: " + text + "; name it with --format")
+	}
+}
+
+// checkSkipped says how many lines the source passed over to be in the present again:
+// they are in no figure, and no alert is about them.
+func (w *watcher) checkSkipped() {
+	if n := w.counts.Skipped - w.toldSkipped; n > 0 {
+		w.toldSkipped = w.counts.Skipped
+		w.out.notice(fmt.Sprintf("%d lines are passed over, too many came while nobody read the log; the window is made of the last ones", n))
 	}
 }
 

@@ -73,11 +73,6 @@ func (w *watcher) attachAll(ctx context.Context) {
 func (w *watcher) queues() []*slack.Queue {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.heldQueues()
-}
-
-// heldQueues is queues for those who hold the mutex.
-func (w *watcher) heldQueues() []*slack.Queue {
 	out := make([]*slack.Queue, len(w.receivers))
 	for i, r := range w.receivers {
 		out[i] = r.queue

@@ -3,10 +3,12 @@ package watch
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +110,32 @@ func TestRun_DiskThatRefusesLosesNoAlert(t *testing.T) {
 			t.Errorf("said %s", b.out.String())
 		}
 	})
+}
+
+// TestRun_StartsOnADiskThatTakesNoFile: neither a full nor a read-only disk is a reason not
+// to watch. Anything else that is wrong with the directory is told.
+func TestRun_StartsOnADiskThatTakesNoFile(t *testing.T) {
+	for cause, starts := range map[syscall.Errno]bool{syscall.ENOSPC: true, syscall.EROFS: true, syscall.EACCES: false} {
+		synctest.Test(t, func(t *testing.T) {
+			refuse := &os.PathError{Op: "open", Path: "watch.lock", Err: cause}
+			b := start(t, t.TempDir(), func(c *Config) {
+				c.lockDir = func(string) (func(), error) { return nil, fmt.Errorf("open watcher lock: %w", refuse) }
+				c.writeFile = func(string, []byte) error { return refuse }
+			})
+			synctest.Wait()
+			if !starts {
+				if err := b.stop(); !errors.Is(err, cause) {
+					t.Errorf("%v: %v", cause, err)
+				}
+				return
+			}
+			b.feed(record(500))
+			time.Sleep(2 * time.Second)
+			if b.recv.ids() != "error_rate-1" || !strings.Contains(b.out.String(), "a restart will lose it: open watcher lock") {
+				t.Errorf("%v: sent %q, said %s", cause, b.recv.ids(), b.out.String())
+			}
+		})
+	}
 }
 
 // BenchmarkSave measures what a transition costs before it may be sent, on the

@@ -23,6 +23,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"bgctl/internal/alert"
@@ -99,6 +100,9 @@ type Config struct {
 	// SourceChanged tells the detector that the log was lost, and why, or with "" that
 	// it is back. Nil: the detector is not told.
 	SourceChanged func(why string)
+	// OldIsNews tells the detector that the log does not reach the present: its lines are
+	// no backlog, its clock is behind. Nil: the detector is not told.
+	OldIsNews func()
 	// SetMaintenance tells the detector which messages are muted and until when; the
 	// zero Maintenance ends it. Events it yields go out. Nil: not supported.
 	SetMaintenance func(m Maintenance) []alert.Event
@@ -110,6 +114,7 @@ type Config struct {
 
 	started   func(*watcher)                       // tests reach the running watcher
 	writeFile func(path string, data []byte) error // tests play a disk; nil: the real one
+	lockDir   func(path string) (unlock func(), err error)
 }
 
 // Names of the files in the state directory.
@@ -122,11 +127,11 @@ const (
 
 // The watcher's pace.
 const (
-	tickEvery   = time.Second
-	catchUpLag  = time.Minute      // lines older than this are catching up
-	catchUpHold = 2 * time.Second  // messages wait for the end of it
-	catchUpMax  = 30 * time.Second // but never longer
-	stopHTTP    = time.Second
+	tickEvery    = time.Second
+	catchUpLag   = time.Minute      // lines older than this are catching up
+	catchUpPause = 2 * time.Second  // without a line it is over
+	catchUpMax   = 30 * time.Second // after that the lines are taken for the present
+	stopHTTP     = time.Second
 )
 
 // watcher is the running process. Its mutex is held while a batch or a tick is in
@@ -154,6 +159,7 @@ type watcher struct {
 	lastNag     time.Time
 	sourceErr   string // what was last said about the source
 	toldFormat  bool   // it was said that the log is not understood
+	toldSkipped uint64 // how many lines it was said were passed over
 }
 
 // Run watches until ctx ends or the source fails. It returns within 5 s after the
@@ -165,15 +171,15 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.writeFile == nil {
 		cfg.writeFile = slack.WriteFileAtomic
 	}
-	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
-		return fmt.Errorf("create state directory: %w", err)
+	if cfg.lockDir == nil {
+		cfg.lockDir = lockDir
 	}
-	unlock, err := lockDir(filepath.Join(cfg.StateDir, lockFile))
+	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
+	unlock, err := w.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	w := &watcher{cfg: cfg, out: &output{w: cfg.Out}, firing: map[alert.Type]alert.Event{}}
 	w.metrics, w.saver = newMetrics(w), newSaver(w)
 	w.history = openHistory(filepath.Join(cfg.StateDir, HistoryFile), w.out.notice)
 	w.restore()
@@ -181,6 +187,21 @@ func Run(ctx context.Context, cfg Config) error {
 		cfg.started(w)
 	}
 	return w.run(ctx)
+}
+
+// lock keeps other watchers out of the state directory. Where the disk takes no file,
+// no watcher can keep a state: it is better to watch without.
+func (w *watcher) lock() (unlock func(), err error) {
+	if err = os.MkdirAll(w.cfg.StateDir, 0o700); err != nil {
+		err = fmt.Errorf("create state directory: %w", err)
+	} else {
+		unlock, err = w.cfg.lockDir(filepath.Join(w.cfg.StateDir, lockFile))
+	}
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOSPC) {
+		w.out.notice("state is not saved, a restart will lose it: " + err.Error())
+		return func() {}, nil
+	}
+	return unlock, err
 }
 
 func (w *watcher) run(ctx context.Context) error {

@@ -114,53 +114,6 @@ func TestRun_SavesAtOnceOnATransition(t *testing.T) {
 	})
 }
 
-func TestRun_CatchingUpSendsTheLastStateOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, t.TempDir(), nil)
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		ticks := len(b.det.ticks)
-		for i := range 5 {
-			rec := record(500 - 300*(i%2))
-			rec.Time = time.Now().Add(time.Duration(i-60) * time.Minute)
-			b.feed(rec)
-			time.Sleep(900 * time.Millisecond)
-		}
-		if b.recv.ids() != "" {
-			t.Errorf("sent %s while catching up", b.recv.ids())
-		}
-		synctest.Wait()
-		if n := len(b.det.ticks) - ticks; n > 1 {
-			t.Errorf("%d ticks among old lines", n)
-		}
-		b.feed(record(500))
-		time.Sleep(5 * time.Second)
-		synctest.Wait()
-		if got := b.recv.ids(); got != "error_rate-5" {
-			t.Errorf("sent %s", got)
-		}
-		if len(b.det.ticks) < ticks+3 {
-			t.Error("the ticks did not come back")
-		}
-	})
-}
-
-func TestRun_ThatNeverCatchesUpStillSpeaks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, t.TempDir(), nil)
-		time.Sleep(time.Hour)
-		for range 60 {
-			rec := record(500)
-			rec.Time = time.Now().Add(-10 * time.Minute)
-			b.feed(rec)
-			time.Sleep(time.Second)
-		}
-		if got := b.recv.ids(); got != "error_rate-1" {
-			t.Errorf("sent %q", got)
-		}
-	})
-}
-
 func TestRun_SecondWatcherIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
@@ -249,6 +202,21 @@ func TestRun_SaysThatTheLogIsNotUnderstood(t *testing.T) {
 		}
 		if n := strings.Count(b.out.String(), "0 of 312 lines understood"); n != 1 {
 			t.Errorf("said %d times in %s", n, b.out.String())
+		}
+	})
+}
+
+func TestRun_SaysHowManyLinesWerePassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, t.TempDir(), nil)
+		for _, n := range []uint64{0, 9_950_000, 9_950_000, 9_950_300} {
+			b.src.batches <- logstream.Batch{Counts: logstream.Counts{Lines: 50_000, Parsed: 50_000, Skipped: n}}
+			synctest.Wait()
+		}
+		for want, times := range map[string]int{"lines are passed over": 2, `"9950000 lines`: 1, `"300 lines`: 1} {
+			if n := strings.Count(b.out.String(), want); n != times {
+				t.Errorf("%q said %d times in %s", want, n, b.out.String())
+			}
 		}
 	})
 }
