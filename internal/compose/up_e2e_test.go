@@ -85,7 +85,7 @@ var program = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	out := filepath.Join(dir, "app")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", out, "./testdata/e2eapp")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
