@@ -49,8 +49,8 @@ lint: $(LINT) ## Vet, golangci-lint with its formatters, go mod tidy -diff, docs
 fmt: $(LINT) ## Format the Go files
 	$(LINT) fmt ./...
 
-unit: ## Run the unit tests, shuffled, with the race detector
-	go test -race -shuffle=on -timeout 10m ./...
+unit: build ## Run the unit tests, shuffled, with the race detector
+	BGCTL_BIN="$$PWD/bin/bgctl" go test -race -shuffle=on -timeout 10m ./...
 
 e2e: build $(COMPOSE) ## Run the tests that need the Docker engine
 	$(WITH_IMAGE); DOCKER_COMPOSE="$(COMPOSE)" scripts/e2e.sh

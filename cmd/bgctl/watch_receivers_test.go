@@ -111,7 +111,7 @@ func TestWatch_SecretsLeakNowhere(t *testing.T) {
 				b := newWatchBench(t)
 				addr := addressFor(t, mode)
 				b.setHooks(fmt.Sprintf(shape.url, addr))
-				cmd := b.command("watch", "--test-alert", "--debug")
+				cmd := b.shipped("watch", "--test-alert", "--debug")
 				_ = cmd.Run() // fails in most modes
 				if !strings.Contains(b.out.String(), "webhook") || !strings.Contains(b.out.String(), "slack") {
 					t.Fatalf("no verdict of both receivers: %s", b.out.String())

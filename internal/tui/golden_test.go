@@ -39,6 +39,7 @@ func TestScreen_Golden(t *testing.T) {
 	for _, st := range states() {
 		for _, size := range sizes() {
 			t.Run(fmt.Sprintf("%s-%dx%d", st.name, size[0], size[1]), func(t *testing.T) {
+				t.Parallel()
 				s := shot(t, &st, size)
 				text := ansi.Strip(s.View().Content)
 				styles := s.Styles()

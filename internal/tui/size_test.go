@@ -60,16 +60,19 @@ func TestModel_EveryKeyIsSafeInEveryState(t *testing.T) {
 		names = append(names, b.Keys...)
 	}
 	for _, st := range states() {
-		u := usual(80, 24)
-		if st.tune != nil {
-			st.tune(&u)
-		}
-		s := open(t, u)
-		st.make(s)
-		for _, k := range names {
-			s.press(k)
-			exact(t, s.View().Content, 80, 24)
-		}
+		t.Run(st.name, func(t *testing.T) {
+			t.Parallel()
+			u := usual(80, 24)
+			if st.tune != nil {
+				st.tune(&u)
+			}
+			s := open(t, u)
+			st.make(s)
+			for _, k := range names {
+				s.press(k)
+				exact(t, s.View().Content, 80, 24)
+			}
+		})
 	}
 }
 

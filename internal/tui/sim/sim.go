@@ -93,9 +93,12 @@ func (s *Stack) warm(now time.Time) {
 	s.watched, s.warming = true, true
 	s.advance(now)
 	s.warming = false
-	s.next.Rows = s.next.Rows[max(0, len(s.next.Rows)-200):]
+	s.next.Rows = s.next.Rows[max(0, len(s.next.Rows)-warmRows):]
 	s.next.DroppedRows = 0
 }
+
+// warmRows is how many rows of the past are shown when the screen opens.
+const warmRows = 200
 
 // deployment is the healthy stack, blue active.
 func deployment(now time.Time) bluegreen.Deployment {
@@ -205,7 +208,10 @@ func (s *Stack) advance(now time.Time) {
 func (s *Stack) log(r *logstream.Record) {
 	s.next.Counts.Lines++
 	s.next.Counts.Parsed++
-	if len(s.next.Rows) >= 2*maxRows {
+	switch n := len(s.next.Rows); {
+	case s.warming && n >= 2*warmRows: // nobody has seen them yet
+		s.next.Rows = s.next.Rows[:copy(s.next.Rows, s.next.Rows[n-warmRows:])]
+	case n >= 2*maxRows:
 		s.next.DroppedRows += maxRows
 		s.next.Rows = slices.Clone(s.next.Rows[maxRows:])
 	}
