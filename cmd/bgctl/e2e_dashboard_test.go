@@ -165,7 +165,7 @@ func tour(t *testing.T, x *terminal, word string) {
 	x.press("Enter")
 	x.shows("[ Kill ]")
 	x.press("Enter")
-	x.shows("FAULT kill", "1 BLUE  ● SERVES as backup", "ALERT  failover", "× exit 137")
+	x.shows("FAULT kill", "1 BLUE  ● SERVES as backup", "FIRING failover", "× exit 137")
 	x.escape(toastEnd)
 	x.press("H")
 	x.shows("Heal GREEN")

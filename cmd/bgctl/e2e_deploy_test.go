@@ -24,8 +24,8 @@ type releases struct {
 	repo string
 }
 
-// checkEverySecond keeps the image's check and shortens the wait for the first one.
-const checkEverySecond = `HEALTHCHECK --interval=1s --timeout=3s --start-period=10s --retries=3 CMD ["/bgctl","healthcheck"]`
+// checkOften keeps the image's check and shortens the wait for the first one.
+const checkOften = `HEALTHCHECK --interval=2s --timeout=3s --start-period=10s --retries=3 CMD ["/bgctl","healthcheck"]`
 
 // newReleases makes the images that the tests of deploys share.
 func newReleases(t *testing.T, s *stack) releases {
@@ -35,8 +35,8 @@ func newReleases(t *testing.T, s *stack) releases {
 		repo: s.project,
 	}
 	for tag, text := range map[string]string{
-		"v2":   "LABEL release=v2\n" + checkEverySecond,
-		"v3":   "LABEL release=v3\n" + checkEverySecond,
+		"v2":   "LABEL release=v2\n" + checkOften,
+		"v3":   "LABEL release=v3\n" + checkOften,
 		"dies": `CMD ["demo-app","--no-such-flag"]`,
 		"sick": `HEALTHCHECK --interval=1s --timeout=1s --start-period=1s --retries=2 CMD ["/bgctl","healthcheck","http://127.0.0.1:1/"]`,
 		// Healthy by its own word, but nothing listens where nginx asks.

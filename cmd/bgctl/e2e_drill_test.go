@@ -111,7 +111,6 @@ func drillStack(t *testing.T, name string, env ...string) *stack {
 // receiver that the drill brings, and leaves nothing behind; a second one right after
 // it is judged by what the cooldown allows and passes as well.
 func TestDrill_PassesOnAHealthyDeployment(t *testing.T) {
-	t.Parallel()
 	s := drillStack(t, "drill", "ALERT_COOLDOWN_SEC=300")
 	r, c := s.drill(t)
 	t.Logf("%s: %+v, %+v, %+v", r.took.Round(time.Millisecond), c.Score, c.Timings, c.Requests)
@@ -135,7 +134,6 @@ func TestDrill_PassesOnAHealthyDeployment(t *testing.T) {
 // Intent: a drill that is cut off leaves nothing behind that it, heal or the next drill
 // does not undo; one without a watcher fails for what the watcher would do, no more.
 func TestDrill_CutOff(t *testing.T) {
-	t.Parallel()
 	s := drillStack(t, "drill-cut", "ALERT_COOLDOWN_SEC=300")
 	t.Run("interrupted", func(t *testing.T) { drillInterrupted(t, s) })
 	t.Run("killed", func(t *testing.T) { drillKilled(t, s) })
@@ -245,7 +243,6 @@ func drillWithoutWatcher(t *testing.T, s *stack) {
 // Intent: with a webhook that refuses, the drill says that alerts were not delivered,
 // and nothing else; the secret is in none of its output.
 func TestDrill_SaysThatAWebhookRefuses(t *testing.T) {
-	t.Parallel()
 	s := own(t, "hook")
 	s.must(t, "up", "--demo")
 	t.Run("interrupted in errors", func(t *testing.T) { s.interrupt(t, "errors", 0, "--phase", "errors") })
