@@ -180,7 +180,7 @@ func deployRollback(t *testing.T, s *stack) {
 	time.Sleep(300 * time.Millisecond)
 	rep := tr.stop()
 	t.Logf("rollback: %s; %s", res.took.Round(time.Millisecond), rep.String())
-	if rep.Failed != 0 || res.took > 2*time.Second || s.active(t) != "blue" {
+	if rep.Failed != 0 || res.took > 5*time.Second || s.active(t) != "blue" {
 		t.Errorf("rollback took %s, active %s, %s", res.took, s.active(t), rep.String())
 	}
 	if again := s.run("rollback"); again.code != 4 || !strings.Contains(again.err, "no release that took traffic before") {

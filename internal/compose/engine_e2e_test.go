@@ -117,7 +117,6 @@ func (s *stage) eventually(what string, ok func() bool) {
 }
 
 func TestE2E_ContainersAndActs(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	ctx := t.Context()
 	app := s.run("app", func(config *container.Config, _ *container.HostConfig) {
@@ -179,7 +178,6 @@ func TestE2E_ContainersAndActs(t *testing.T) {
 }
 
 func TestE2E_SelfImage(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	ctx := t.Context()
 	binary := buildProbe(t, t.TempDir(), s.info.Arch)
@@ -217,7 +215,6 @@ func TestE2E_SelfImage(t *testing.T) {
 }
 
 func TestE2E_Exec(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	ctx := t.Context()
 	app := s.run("app", nil)
@@ -301,7 +298,6 @@ func TestE2E_ExecStream(t *testing.T) {
 }
 
 func TestE2E_Logs(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	for name, tty := range map[string]bool{"plain": false, "terminal": true} {
 		app := s.run(name, func(config *container.Config, host *container.HostConfig) {
@@ -345,7 +341,6 @@ func TestE2E_Logs(t *testing.T) {
 }
 
 func TestE2E_EventsAndStats(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	events := s.Events(t.Context(), s.project)
 	time.Sleep(300 * time.Millisecond)

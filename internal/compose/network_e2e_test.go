@@ -12,7 +12,6 @@ import (
 )
 
 func TestE2E_NetworkDisconnectAndReconnect(t *testing.T) {
-	t.Parallel()
 	s := newStage(t)
 	ctx := t.Context()
 	created, err := s.api.NetworkCreate(ctx, s.project, network.CreateOptions{
