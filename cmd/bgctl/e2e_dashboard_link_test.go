@@ -167,6 +167,7 @@ func TestDashboard_StaysUsableOverASlowLink(t *testing.T) {
 		t.Errorf("the link is felt: paint %s (near %s), keys %s (near %s)", paint, nearPaint, key, nearKey)
 	}
 	x.shows("● LIVE")
+	time.Sleep(3 * time.Second) // until all that it follows is followed
 	before := link.open.Load()
 	time.Sleep(3 * time.Second)
 	if now, most := link.open.Load(), link.most.Load(); now > before+4 || most > 24 {

@@ -86,9 +86,10 @@ func deployStack(t *testing.T, name string) (*stack, releases) {
 	var repo string
 	// Registered first, so that it runs when the containers are gone.
 	t.Cleanup(func() {
-		out, err := exec.Command("docker", "images", "-q", "--filter", "reference="+repo+":*").Output()
-		if ids := strings.Fields(string(out)); err == nil && len(ids) > 0 {
-			_ = exec.Command("docker", append([]string{"rmi", "-f"}, ids...)...).Run()
+		// By their names: the same releases of another stack are the same images.
+		out, err := exec.Command("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference="+repo+":*").Output()
+		if refs := strings.Fields(string(out)); err == nil && len(refs) > 0 {
+			_ = exec.Command("docker", append([]string{"rmi", "-f"}, refs...)...).Run()
 		}
 	})
 	s := own(t, name)
