@@ -97,18 +97,11 @@ func (f *drillFlags) check() error {
 
 // drill plans, asks, drills and prints the scorecard.
 func (a *app) drill(ctx context.Context, f *drillFlags) error {
-	t, err := a.open(ctx)
+	t, d, err := a.openDeployment(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	d, err := t.stack.Observe(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.present(&d); err != nil {
-		return err
-	}
 	world := &live.Deployment{Stack: t.stack, Client: t.client}
 	settings, err := drillSettings(ctx, world)
 	if err != nil {

@@ -88,18 +88,11 @@ type action struct {
 // act observes, plans, shows or asks, and executes.
 func (a *app) act(ctx context.Context, act *action) error {
 	asked := time.Now()
-	t, err := a.open(ctx)
+	t, d, err := a.openDeployment(ctx)
 	if err != nil {
 		return err
 	}
 	defer t.close()
-	d, err := t.stack.Observe(ctx)
-	if err != nil {
-		return err
-	}
-	if err := a.present(&d); err != nil {
-		return err
-	}
 	if act.bake != nil && act.bake.For > 0 {
 		cfg, err := watcherConfig(t.project)
 		if err != nil {
@@ -125,6 +118,24 @@ func (a *app) act(ctx context.Context, act *action) error {
 	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, steps.update)
 	steps.clear()
 	return a.finish(&outcome, err, &act.flags)
+}
+
+// openDeployment is open for what works on a deployment that exists, as it is now. The
+// caller closes the target.
+func (a *app) openDeployment(ctx context.Context) (*target, bluegreen.Deployment, error) {
+	t, err := a.open(ctx)
+	if err != nil {
+		return nil, bluegreen.Deployment{}, err
+	}
+	d, err := t.stack.Observe(ctx)
+	if err == nil {
+		err = a.present(&d)
+	}
+	if err != nil {
+		t.close()
+		return nil, bluegreen.Deployment{}, err
+	}
+	return t, d, nil
 }
 
 // present refuses to work on a project that does not exist.
