@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -15,10 +16,15 @@ import (
 const (
 	pollInterval = 100 * time.Millisecond // docker compose takes 500 ms, which every dependency costs
 	waitLimit    = 5 * time.Minute
+	checkTimeout = 30 * time.Second // the engine's default for a health check
 	logTailLines = "10"
 )
 
 // waitFor polls a container until it meets a condition of depends_on.
+//
+// What depends on a healthy container does not wait for the engine's first check, which
+// comes an interval after the start (start_interval needs Docker Engine 25): the same
+// command is run at once and again until it succeeds. The engine alone says what is unhealthy.
 func (c *Client) waitFor(ctx context.Context, name, condition string, limit time.Duration) error {
 	if limit == 0 {
 		limit = waitLimit
@@ -27,6 +33,7 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
+	early := condition == types.ServiceConditionHealthy
 	for {
 		info, err := c.api.ContainerInspect(bounded, name)
 		switch {
@@ -35,6 +42,9 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 				return nil
 			} else if reason != "" {
 				return c.unhealthy(ctx, info, reason)
+			}
+			if early && c.passesCheck(bounded, info) {
+				return nil
 			}
 		case bounded.Err() == nil:
 			return fmt.Errorf("inspect container %s: %w", name, err)
@@ -48,6 +58,44 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 			return c.unhealthy(ctx, info, fmt.Sprintf("is not %s after %s", shortCondition(condition), limit))
 		}
 	}
+}
+
+// passesCheck runs the health check of a container that the engine has not judged yet.
+func (c *Client) passesCheck(ctx context.Context, info container.InspectResponse) bool {
+	if info.Config == nil || info.State == nil || info.State.Health == nil || info.State.Health.Status != container.Starting {
+		return false
+	}
+	command := checkCommand(info.Config)
+	if len(command) == 0 {
+		return false
+	}
+	timeout := info.Config.Healthcheck.Timeout
+	if timeout <= 0 {
+		timeout = checkTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	// An error leaves it to the engine, as a failed check does.
+	result, err := c.Exec(ctx, info.ID, ExecOptions{Cmd: command})
+	return err == nil && result.ExitCode == 0
+}
+
+// checkCommand is the argument list of a container's health check, nil without one.
+func checkCommand(config *container.Config) []string {
+	if config.Healthcheck == nil || len(config.Healthcheck.Test) < 2 {
+		return nil
+	}
+	switch test := config.Healthcheck.Test; test[0] {
+	case "CMD":
+		return test[1:]
+	case "CMD-SHELL":
+		shell := []string(config.Shell)
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		return append(slices.Clone(shell), test[1])
+	}
+	return nil
 }
 
 // judge tells whether a container meets a condition, or why it never will.

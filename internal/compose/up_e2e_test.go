@@ -260,6 +260,28 @@ func TestE2E_UpTwiceThenChangeThenDown(t *testing.T) {
 	}
 }
 
+// TestE2E_DependencyIsCheckedAtOnce: the engine makes its first check after 30 s.
+func TestE2E_DependencyIsCheckedAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newUpStage(t)
+	project := s.load(`services:
+  db:
+    image: IMAGE
+    healthcheck: {test: [CMD, /app, health], interval: 30s}
+  web:
+    image: IMAGE
+    depends_on: {db: {condition: service_healthy}}
+`)
+	begin := time.Now()
+	s.mustUp(project, UpOptions{})
+	if took := time.Since(begin); took > 15*time.Second {
+		t.Errorf("up took %s: it waited for the engine's check", took)
+	}
+	if got := s.inspect("web"); !got.State.Running {
+		t.Errorf("web does not run: %+v", got.State)
+	}
+}
+
 func TestE2E_InterruptedRecreate(t *testing.T) {
 	t.Parallel()
 	s := newUpStage(t)
