@@ -6,8 +6,6 @@ MAKEFLAGS += --no-print-directory
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/bgctl
 LINT_VERSION := $(shell awk '$$1 == "github.com/golangci/golangci-lint/v2" { print $$2 }' tools/go.mod)
 LINT := $(CACHE)/tools/$(LINT_VERSION)/golangci-lint
-COMPOSE_VERSION := $(shell awk '$$1 == "github.com/docker/compose/v2" { print $$2 }' tools/compose/go.mod)
-COMPOSE := $(CACHE)/tools/compose-$(COMPOSE_VERSION)/docker-compose
 URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 
 # Asks for the proxy's base image, and builds it where none can be pulled. Only the
@@ -52,8 +50,8 @@ fmt: $(LINT) ## Format the Go files
 unit: build ## Run the unit tests, shuffled, with the race detector
 	BGCTL_BIN="$$PWD/bin/bgctl" go test -race -shuffle=on -timeout 10m ./...
 
-e2e: build $(COMPOSE) ## Run the tests that need the Docker engine
-	$(WITH_IMAGE); DOCKER_COMPOSE="$(COMPOSE)" scripts/e2e.sh
+e2e: build ## Run the tests that need the Docker engine
+	$(WITH_IMAGE); DOCKER_COMPOSE="$$(scripts/docker-compose.sh)"; export DOCKER_COMPOSE; scripts/e2e.sh
 
 fuzz: ## Fuzz each fuzz test for 10 s (FUZZTIME=1m for longer)
 	scripts/fuzz.sh "$(or $(FUZZTIME),10s)"
@@ -81,6 +79,3 @@ clean-images: ## Remove the images that bgctl made, and the cached root file sys
 
 $(LINT):
 	cd tools && GOBIN="$(@D)" go install -trimpath tool
-
-$(COMPOSE):
-	cd tools/compose && go build -trimpath -ldflags '-s -w' -o "$@" github.com/docker/compose/v2/cmd

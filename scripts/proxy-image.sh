@@ -8,6 +8,8 @@
 #
 # stdout: the image name and nothing else. stderr: what is going on.
 set -euo pipefail
+# shellcheck source=scripts/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
 
 wanted=${NGINX_IMAGE:-nginx:1.30-alpine}
 standin=bgctl-nginx:1.30-debian
@@ -17,12 +19,6 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/bgctl
 say() { printf 'proxy-image: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 has() { docker image inspect "$1" >/dev/null 2>&1; }
-
-# debian_mirror prints the Debian mirror that apt on this machine uses.
-debian_mirror() {
-  apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 2>/dev/null |
-    awk '$2 == "Debian" && $3 == "Debian" && $1 ~ /^https?:/ { print $1; exit }'
-}
 
 # need_debootstrap installs debootstrap when it is missing.
 need_debootstrap() {

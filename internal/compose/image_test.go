@@ -5,14 +5,19 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	godigest "github.com/opencontainers/go-digest"
 )
 
 func TestPullImage_GivesOneLine(t *testing.T) {
@@ -60,19 +65,16 @@ func TestBuildSelfImage_BuildsOnceAndRefusesForeignBinaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	static := buildProbe(t, dir, "amd64")
-	labels := map[string]string{}
+	var loaded map[string]string
 	c := connectTo(t, fakeEngine(t, "1.41", func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == "/build":
-			if got := tarNames(t, r.Body); got != "Dockerfile state/ bgctl" {
-				t.Errorf("context holds %s", got)
-			}
-			labels["sum"] = r.URL.Query().Get("labels")
-			_, _ = io.WriteString(w, `{"stream":"Step 1"}`+"\n"+`{"aux":{"ID":"sha256:built"}}`)
-		case labels["sum"] == "":
+		case r.URL.Path == "/images/load":
+			loaded = readSelfArchive(t, r.Body)
+			_, _ = io.WriteString(w, `{"stream":"Loaded image: x:1\n"}`)
+		case loaded == nil:
 			refuse(w, http.StatusNotFound, "No such image")
 		default:
-			_, _ = io.WriteString(w, `{"Id":"sha256:built","Config":{"Labels":`+labels["sum"]+`}}`)
+			answer(t, w, map[string]any{"Id": "sha256:built", "Config": map[string]any{"Labels": loaded}})
 		}
 	}))
 	for _, wantBuilt := range []bool{true, false} {
@@ -128,20 +130,53 @@ func buildProbe(t *testing.T, dir, arch string) string {
 	return out
 }
 
-func tarNames(t *testing.T, body io.Reader) string {
+// readSelfArchive checks that an archive's parts agree and returns the image's labels.
+func readSelfArchive(t *testing.T, body io.Reader) map[string]string {
 	t.Helper()
-	var names []string
+	files := map[string][]byte{}
 	for in := tar.NewReader(body); ; {
 		header, err := in.Next()
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				t.Error(err)
-			}
-			return strings.Join(names, " ")
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		names = append(names, header.Name)
-		if header.Name == "state/" && (header.Uid != selfUID || header.Gid != selfUID) {
-			t.Errorf("state belongs to %d:%d", header.Uid, header.Gid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files[header.Name], err = io.ReadAll(in); err != nil {
+			t.Fatal(err)
 		}
 	}
+	var manifest []struct {
+		Config           string
+		RepoTags, Layers []string
+	}
+	if err := json.Unmarshal(files["manifest.json"], &manifest); err != nil || len(manifest) != 1 || len(manifest[0].Layers) != 1 {
+		t.Fatalf("manifest %s: %v", files["manifest.json"], err)
+	}
+	var config dockerspec.DockerOCIImage
+	if err := json.Unmarshal(files[manifest[0].Config], &config); err != nil {
+		t.Fatal(err)
+	}
+	layer := files[manifest[0].Layers[0]]
+	if sum := godigest.FromBytes(layer); !slices.Equal(config.RootFS.DiffIDs, []godigest.Digest{sum}) {
+		t.Errorf("the configuration names layer %v, it is %s", config.RootFS.DiffIDs, sum)
+	}
+	if config.OS != "linux" || config.Architecture != "amd64" || config.Config.User != "65532:65532" || manifest[0].RepoTags[0] != "x:1" {
+		t.Errorf("%+v, tags %v", config, manifest[0].RepoTags)
+	}
+	var names []string
+	for in := tar.NewReader(bytes.NewReader(layer)); ; {
+		header, err := in.Next()
+		if err != nil {
+			break
+		}
+		names = append(names, header.Name)
+		if state := header.Name == "var/lib/bgctl/"; state != (header.Uid == selfUID && header.Gid == selfUID) {
+			t.Errorf("%s belongs to %d:%d", header.Name, header.Uid, header.Gid)
+		}
+	}
+	if got := strings.Join(names, " "); got != "var/ var/lib/ var/lib/bgctl/ bgctl" {
+		t.Errorf("the layer holds %s", got)
+	}
+	return config.Config.Labels
 }

@@ -5,24 +5,26 @@ package compose
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// dockerCompose is the real docker compose, which make e2e builds.
-func dockerCompose(t *testing.T) string {
+// dockerCompose is the command of the real docker compose, which make e2e finds.
+func dockerCompose(t *testing.T) []string {
 	t.Helper()
-	path := os.Getenv("DOCKER_COMPOSE")
-	if path == "" {
-		t.Fatal("DOCKER_COMPOSE is not set: run make e2e, it builds docker compose")
+	words := strings.Fields(os.Getenv("DOCKER_COMPOSE"))
+	if len(words) == 0 {
+		t.Fatal("DOCKER_COMPOSE is not set: run make e2e, it finds docker compose")
 	}
-	return path
+	return words
 }
 
 // compose runs the real docker compose in the project's directory.
 func (s *upStage) compose(args ...string) string {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), dockerCompose(s.t), append([]string{"-p", s.name}, args...)...)
+	words := slices.Concat(dockerCompose(s.t), []string{"-p", s.name}, args)
+	cmd := exec.CommandContext(s.t.Context(), words[0], words[1:]...)
 	cmd.Dir = s.dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

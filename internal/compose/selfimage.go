@@ -1,21 +1,18 @@
 package compose
 
 import (
-	"archive/tar"
 	"context"
 	"crypto/sha256"
 	"debug/elf"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
-	"strings"
 	"time"
 
-	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/client"
 )
 
 // SelfImageLabel carries the SHA-256 of the executable in the image, so that
@@ -23,40 +20,9 @@ import (
 const SelfImageLabel = "bgctl.binary-sha256"
 
 const (
-	buildTimeout = 5 * time.Minute // a 20 MB binary over a slow ssh link
-	selfUID      = 65532           // "nonroot" of the distroless images
+	loadTimeout = 5 * time.Minute // a 20 MB binary over a slow ssh link
+	selfUID     = 65532           // "nonroot" of the distroless images
 )
-
-// selfDockerfile needs no base image and runs nothing. The state directory is
-// in the image only to be owned by the user: a fresh named volume mounted
-// there takes its owner from it.
-const selfDockerfile = `FROM scratch
-COPY --chown=65532:65532 state /var/lib/bgctl
-COPY bgctl /bgctl
-USER 65532:65532
-ENTRYPOINT ["/bgctl"]
-`
-
-// dockerfile returns the image's Dockerfile.
-func (s *SelfImage) dockerfile() (string, error) {
-	text := selfDockerfile
-	if len(s.Cmd) > 0 {
-		words, err := json.Marshal(s.Cmd)
-		if err != nil {
-			return "", fmt.Errorf("encode the image's command: %w", err)
-		}
-		text += fmt.Sprintf("CMD %s\n", words)
-	}
-	if len(s.Health) > 0 {
-		words, err := json.Marshal(s.Health)
-		if err != nil {
-			return "", fmt.Errorf("encode the image's health check: %w", err)
-		}
-		// Without start_interval (API 1.44) the first check comes after one interval.
-		text += fmt.Sprintf("HEALTHCHECK --interval=3s --timeout=3s --start-period=10s --retries=3 CMD %s\n", words)
-	}
-	return text, nil
-}
 
 // ErrNotSelfHosting is matched when the executable cannot run on the engine.
 var ErrNotSelfHosting = errors.New("executable does not run on the engine")
@@ -96,14 +62,12 @@ func (c *Client) BuildSelfImage(ctx context.Context, self SelfImage) (id string,
 	case present.Config != nil && hasLabels(present.Config.Labels, labels):
 		return present.ID, false, nil
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return "", false, fmt.Errorf("read the executable: %w", err)
-	}
-	text, err := self.dockerfile()
+	self.Labels = labels
+	archive, err := newSelfArchive(self, c.info, file, size)
 	if err != nil {
 		return "", false, err
 	}
-	id, err = c.build(ctx, self.Ref, labels, selfContext(text, file, size))
+	id, err = c.load(ctx, self.Ref, archive)
 	return id, err == nil, err
 }
 
@@ -142,16 +106,16 @@ func hasLabels(got, want map[string]string) bool {
 	return true
 }
 
-func (c *Client) build(ctx context.Context, ref string, labels map[string]string, files io.ReadCloser) (string, error) {
-	ctx, cancel := within(ctx, buildTimeout)
+// load hands the image's archive to the engine. Loading one layer takes a tenth of the
+// time of a build, which commits a container for each line of a Dockerfile, and needs
+// neither the classic builder, which engines give up, nor a session with BuildKit.
+func (c *Client) load(ctx context.Context, ref string, archive *selfArchive) (string, error) {
+	ctx, cancel := within(ctx, loadTimeout)
 	defer cancel()
-	defer func() { _ = files.Close() }()
-	doing := "build image " + ref
-	// The classic builder is in every engine and takes a plain tar; BuildKit
-	// wants a session.
-	answer, err := c.api.ImageBuild(ctx, files, build.ImageBuildOptions{
-		Tags: []string{ref}, Labels: labels, Remove: true, ForceRemove: true, Version: build.BuilderV1,
-	})
+	doing := "load image " + ref
+	stream := archive.stream()
+	defer func() { _ = stream.Close() }()
+	answer, err := c.api.ImageLoad(ctx, stream, client.ImageLoadWithQuiet(true))
 	if err != nil {
 		return "", c.wrap(doing, err)
 	}
@@ -159,45 +123,8 @@ func (c *Client) build(ctx context.Context, ref string, labels map[string]string
 	if err := readProgress(answer.Body); err != nil {
 		return "", c.wrap(doing, err)
 	}
-	// The stream's ID is the config's; with the containerd image store the
-	// image's ID is another.
+	// Which hash is the image's ID depends on the engine's image store.
 	return c.ImageID(ctx, ref)
-}
-
-// selfContext streams the build context; closing it ends the writer.
-func selfContext(dockerfile string, binary io.Reader, size int64) io.ReadCloser {
-	reader, writer := io.Pipe()
-	go func() {
-		writer.CloseWithError(writeSelfContext(writer, dockerfile, binary, size))
-	}()
-	return reader
-}
-
-func writeSelfContext(w io.Writer, dockerfile string, binary io.Reader, size int64) error {
-	out := tar.NewWriter(w)
-	// A fixed time keeps the layers equal for equal binaries.
-	at := time.Unix(0, 0)
-	entries := []struct {
-		header tar.Header
-		body   io.Reader
-	}{
-		{tar.Header{Name: "Dockerfile", Mode: 0o644, Size: int64(len(dockerfile))}, strings.NewReader(dockerfile)},
-		{tar.Header{Name: "state/", Typeflag: tar.TypeDir, Mode: 0o755, Uid: selfUID, Gid: selfUID}, nil},
-		{tar.Header{Name: "bgctl", Mode: 0o755, Size: size}, binary},
-	}
-	for _, entry := range entries {
-		entry.header.ModTime = at
-		if err := out.WriteHeader(&entry.header); err != nil {
-			return err
-		}
-		if entry.body == nil {
-			continue
-		}
-		if _, err := io.CopyN(out, entry.body, entry.header.Size); err != nil {
-			return err
-		}
-	}
-	return out.Close()
 }
 
 // checkExecutable reads the ELF header: type, machine, and whether it names an

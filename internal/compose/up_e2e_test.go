@@ -58,7 +58,19 @@ type upStage struct {
 	environ []string
 }
 
-// newUpStage builds the test image from scratch and names a project of its own.
+// base is the test image that the stages share: a build takes seconds on a slow disk.
+var base = struct {
+	once sync.Once
+	ref  string
+}{ref: fmt.Sprintf("bgctltest-base-%d:1", os.Getpid())}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = exec.Command("docker", "rmi", "-f", base.ref).Run()
+	os.Exit(code)
+}
+
+// newUpStage gives the test image a name of the stage's own and names a project of its own.
 func newUpStage(t *testing.T) *upStage {
 	t.Helper()
 	c := engine(t)
@@ -69,13 +81,21 @@ func newUpStage(t *testing.T) *upStage {
 		if err != nil {
 			return err
 		}
+		_, _ = c.api.ImageRemove(ctx, s.image, image.RemoveOptions{})
 		list, err := c.api.ImageList(ctx, image.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "bgctl.test="+s.name))})
 		for _, img := range list {
 			_, _ = c.api.ImageRemove(ctx, img.ID, image.RemoveOptions{Force: true, PruneChildren: true})
 		}
 		return err
 	})
-	s.buildImage(s.image, "first")
+	base.once.Do(func() {
+		shared := *s
+		shared.name = "base"
+		shared.buildImage(base.ref, "first")
+	})
+	if err := c.api.ImageTag(t.Context(), base.ref, s.image); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
