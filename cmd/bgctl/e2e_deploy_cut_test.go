@@ -84,7 +84,7 @@ func deployPromote(t *testing.T, s *stack, r releases) {
 // next command says what happened and finishes or undoes it.
 func TestDeploy_KilledAtEveryStep(t *testing.T) {
 	t.Parallel()
-	s, r := deployStack(t, "deploy-cut")
+	s, r := deployStack(t, "deploy-cut", impatient)
 	s.must(t, "deploy", r.ref("v2"), "--release", "k")
 	points := []string{
 		"after-image", "after-journal", "after-solo", "before-install", "after-install", "after-ready", "after-probe", "after-keep",

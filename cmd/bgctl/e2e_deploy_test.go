@@ -25,7 +25,7 @@ type releases struct {
 }
 
 // checkOften keeps the image's check and shortens the wait for the first one.
-const checkOften = `HEALTHCHECK --interval=2s --timeout=3s --start-period=10s --retries=3 CMD ["/bgctl","healthcheck"]`
+const checkOften = `HEALTHCHECK --interval=1s --timeout=3s --start-period=10s --retries=3 CMD ["/bgctl","healthcheck"]`
 
 // newReleases makes the images that the tests of deploys share.
 func newReleases(t *testing.T, s *stack) releases {
@@ -81,7 +81,7 @@ func (s *stack) envText(t *testing.T) string {
 
 // deployStack is a stack of its own, because deploys change what the pools hold, with
 // the releases for it.
-func deployStack(t *testing.T, name string) (*stack, releases) {
+func deployStack(t *testing.T, name string, env ...string) (*stack, releases) {
 	t.Helper()
 	var repo string
 	// Registered first, so that it runs when the containers are gone.
@@ -94,6 +94,7 @@ func deployStack(t *testing.T, name string) (*stack, releases) {
 	})
 	s := own(t, name)
 	repo = s.project
+	s.setEnv(t, env...)
 	s.must(t, "up")
 	return s, newReleases(t, s)
 }
@@ -105,10 +106,13 @@ func TestDeploy_UnderLoad(t *testing.T) {
 	t.Run("rollback", func(t *testing.T) { deployRollback(t, s) })
 }
 
+// impatient lets a deploy wait a second, not four, for connections that were just used.
+const impatient = "UPSTREAM_KEEPALIVE=1s"
+
 // TestDeploy goes through the life of a deployment, one deploy after the other.
 func TestDeploy(t *testing.T) {
 	t.Parallel()
-	s, r := deployStack(t, "deploy")
+	s, r := deployStack(t, "deploy", impatient)
 	t.Run("goes back two releases", func(t *testing.T) { deployBackTwice(t, s, r) })
 	t.Run("no image", func(t *testing.T) { deployNoImage(t, s) })
 	t.Run("never ready", func(t *testing.T) { deployNeverReady(t, s, r) })

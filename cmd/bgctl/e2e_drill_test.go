@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -95,14 +93,7 @@ func (s *stack) helpers(t *testing.T) string {
 func drillStack(t *testing.T, name string, env ...string) *stack {
 	t.Helper()
 	s := own(t, name)
-	f, err := os.OpenFile(filepath.Join(s.dir, ".env"), os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprintln(f, strings.Join(env, "\n"))
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	s.setEnv(t, env...)
 	s.must(t, "up")
 	return s
 }
@@ -121,7 +112,7 @@ func TestDrill_PassesOnAHealthyDeployment(t *testing.T) {
 		t.Errorf("%+v, %+v", c.Alerts, c.Timings)
 	}
 	s.intact(t)
-	r, c = s.drill(t)
+	r, c = s.drill(t, "--duration", "2s")
 	t.Logf("second: %s: %+v, %+v", r.took.Round(time.Millisecond), c.Score, c.Timings)
 	// Two failovers within minutes are flapping, which is told instead of them.
 	muted := strings.Contains(r.out, `"muted":"cooldown until`) || strings.Contains(r.out, `"muted":"inhibited by flapping"`)
@@ -134,6 +125,7 @@ func TestDrill_PassesOnAHealthyDeployment(t *testing.T) {
 // Intent: a drill that is cut off leaves nothing behind that it, heal or the next drill
 // does not undo; one without a watcher fails for what the watcher would do, no more.
 func TestDrill_CutOff(t *testing.T) {
+	t.Parallel()
 	s := drillStack(t, "drill-cut", "ALERT_COOLDOWN_SEC=300")
 	t.Run("interrupted", func(t *testing.T) { drillInterrupted(t, s) })
 	t.Run("killed", func(t *testing.T) { drillKilled(t, s) })
@@ -243,6 +235,7 @@ func drillWithoutWatcher(t *testing.T, s *stack) {
 // Intent: with a webhook that refuses, the drill says that alerts were not delivered,
 // and nothing else; the secret is in none of its output.
 func TestDrill_SaysThatAWebhookRefuses(t *testing.T) {
+	t.Parallel()
 	s := own(t, "hook")
 	s.must(t, "up", "--demo")
 	t.Run("interrupted in errors", func(t *testing.T) { s.interrupt(t, "errors", 0, "--phase", "errors") })

@@ -75,6 +75,19 @@ func newStack(name string) (*stack, error) {
 	return s, os.WriteFile(filepath.Join(dir, ".env"), []byte(env.String()), 0o600)
 }
 
+// setEnv adds lines to the .env of a stack that is not up yet.
+func (s *stack) setEnv(t *testing.T, lines ...string) {
+	t.Helper()
+	f, err := os.OpenFile(filepath.Join(s.dir, ".env"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(f, strings.Join(lines, "\n"))
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -172,6 +172,7 @@ func TestFailover_BothPoolsBack(t *testing.T) {
 // Intent: a container that takes over the address of a recreated pool never gets
 // a user's request.
 func TestFailover_NeverToAStranger(t *testing.T) {
+	t.Parallel()
 	s := own(t, "stranger")
 	// Only a network with a subnet of its own lets a container ask for an address.
 	s.must(t, "init")

@@ -283,6 +283,23 @@ func TestController_NextDeployReplacesOneThatWasCutOff(t *testing.T) {
 	})
 }
 
+// TestController_NothingIsSaidToBePutBackThatIsNot: what a cut-off deploy left is named as
+// what is ahead, and after the next deploy as what that did with it.
+func TestController_NothingIsSaidToBePutBackThatIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.kill(t, "after-ready")
+		d := b.observe(t)
+		if ahead := bluegreen.Describe(*d.Router.Unfinished, bluegreen.Blue); strings.Contains(ahead, "was put back") || !strings.Contains(ahead, "v0 (shop:v0) goes back into green") {
+			t.Errorf("before: %s", ahead)
+		}
+		out, err := b.deploy(t, "shop:v3", bluegreen.DeployOptions{})
+		if err != nil || strings.Contains(out.Recovered, "back into") || !strings.Contains(out.Recovered, "took its place") {
+			t.Errorf("%v, recovered %q", err, out.Recovered)
+		}
+	})
+}
+
 func TestController_SwitchToAPoolThatWasJustPutBackIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -72,9 +72,18 @@ func settle(op *Operation, active Pool) string {
 	return "undone (its command was cut off before the switch)"
 }
 
-// Describe says in one line what became, or will become, of an operation whose
-// command was cut off.
+// Describe says in one line where an operation was cut off, and what the next command
+// makes of it.
 func Describe(op Operation, active Pool) string {
+	ahead := settle(&op, active)
+	if remedyOf(&op, active) == remedyRestore {
+		ahead = fmt.Sprintf("half done: %s goes back into %s", op.Before, op.To)
+	}
+	return cutOff(op, active, ahead)
+}
+
+// cutOff names the operation, where it was cut off and how it ends.
+func cutOff(op Operation, active Pool, end string) string {
 	what := fmt.Sprintf("%s %s→%s", op.Kind, op.From, op.To)
 	if op.New != nil && op.Kind == ActDeploy {
 		what = fmt.Sprintf("deploy of %s to %s", op.New, op.To)
@@ -84,7 +93,7 @@ func Describe(op Operation, active Pool) string {
 		at = fmt.Sprintf(" at the step %q", op.Phase)
 	}
 	return fmt.Sprintf("%s by %s@%s at %s was cut off%s: traffic is on %s, %s",
-		what, op.By.User, op.By.Host, op.Started.Local().Format("15:04:05"), at, active, settle(&op, active))
+		what, op.By.User, op.By.Host, op.Started.Local().Format("15:04:05"), at, active, end)
 }
 
 // leftOver reports whether a cut-off deploy left something behind in pool.
@@ -123,13 +132,15 @@ func (r *run) lock(ctx context.Context) error {
 
 // settleOperation finishes or undoes an operation whose command was cut off.
 func (r *run) settleOperation(ctx context.Context, op Operation, active Pool) error {
-	cure, said := remedyOf(&op, active), Describe(op, active)
+	cure, result := remedyOf(&op, active), settle(&op, active)
 	replaces := r.plan.Deploy != nil && r.plan.To == op.To && cure == remedyRestore
 	if replaces {
 		// What is half there is replaced anyway; what stood there before it is
 		// still what has to come back should this one fail too.
 		r.op.Before, cure = op.Before, remedyAdmit
+		result = "undone (its command was cut off; the next deploy took its place)"
 	}
+	said := cutOff(op, active, result)
 	if cure == remedyRestore {
 		r.tell(fmt.Sprintf("a deploy was cut off: putting %s back into %s", op.Before, op.To))
 		if err := r.restore(ctx, &op); err != nil {
@@ -141,10 +152,7 @@ func (r *run) settleOperation(ctx context.Context, op Operation, active Pool) er
 			return err
 		}
 	}
-	op.Finished, op.Result = r.Now(), settle(&op, active)
-	if replaces {
-		op.Result = "undone (its command was cut off; the next deploy took its place)"
-	}
+	op.Finished, op.Result = r.Now(), result
 	if err := r.router.Finish(ctx, op); err != nil {
 		return fmt.Errorf("settle the operation that was cut off: %w", err)
 	}

@@ -31,7 +31,7 @@ const (
 )
 
 // epoch keeps the layer and the configuration equal for equal binaries.
-var epoch = time.Unix(0, 0).UTC()
+func epoch() time.Time { return time.Unix(0, 0).UTC() }
 
 func newSelfArchive(self SelfImage, engine Info, binary io.ReadSeeker, size int64) (*selfArchive, error) {
 	a := &selfArchive{binary: binary, size: size}
@@ -56,10 +56,11 @@ func newSelfArchive(self SelfImage, engine Info, binary io.ReadSeeker, size int6
 
 func selfConfig(self SelfImage, engine Info, layer godigest.Digest) dockerspec.DockerOCIImage {
 	var img dockerspec.DockerOCIImage
-	img.Created = &epoch
+	made := epoch()
+	img.Created = &made
 	img.Architecture, img.OS = engine.Arch, engine.OSType
 	img.RootFS = ocispec.RootFS{Type: "layers", DiffIDs: []godigest.Digest{layer}}
-	img.History = []ocispec.History{{Created: &epoch, CreatedBy: "bgctl image"}}
+	img.History = []ocispec.History{{Created: &made, CreatedBy: "bgctl image"}}
 	img.Config.User = fmt.Sprintf("%d:%d", selfUID, selfUID)
 	img.Config.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	img.Config.Entrypoint, img.Config.Cmd = []string{"/bgctl"}, self.Cmd
@@ -92,7 +93,7 @@ func (a *selfArchive) write(w io.Writer) error {
 			return err
 		}
 	}
-	if err := out.WriteHeader(&tar.Header{Name: selfLayerName, Mode: 0o644, Size: a.layer, ModTime: epoch}); err != nil {
+	if err := out.WriteHeader(&tar.Header{Name: selfLayerName, Mode: 0o644, Size: a.layer, ModTime: epoch()}); err != nil {
 		return err
 	}
 	if err := a.writeLayer(out); err != nil {
@@ -121,7 +122,7 @@ func (a *selfArchive) writeLayer(w io.Writer) error {
 }
 
 func writeEntry(out *tar.Writer, header tar.Header, body io.Reader) error {
-	header.ModTime = epoch
+	header.ModTime = epoch()
 	if err := out.WriteHeader(&header); err != nil || body == nil {
 		return err
 	}

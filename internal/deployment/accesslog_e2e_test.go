@@ -80,6 +80,7 @@ func (b *box) nobodyReads() {
 // TestE2E_AccessLogGoesOnWhereItWas kills the agent again and again while lines are
 // written and the log is rotated: every line comes once.
 func TestE2E_AccessLogGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	const n = 20_000
 	b, s := proxyBox(t, fmt.Sprintf("set -- 1 %d 2500; ", n)+logWriter, agentBinary(t))
 	c := followStack(t, s)
@@ -101,6 +102,7 @@ func TestE2E_AccessLogGoesOnWhereItWas(t *testing.T) {
 
 // TestE2E_AccessLogWithoutAnAgent is read with tail.
 func TestE2E_AccessLogWithoutAnAgent(t *testing.T) {
+	t.Parallel()
 	b, s := proxyBox(t, "set -- 1 500 100000; "+logWriter, "")
 	c := followStack(t, s)
 	c.until(500, 20*time.Second)

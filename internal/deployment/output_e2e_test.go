@@ -148,12 +148,14 @@ func script(first, n, burst int, pause string) string {
 // TestE2E_OutputSurvivesRotation is D6: the engine's own rotation must not repeat a
 // line. What the engine itself loses is told.
 func TestE2E_OutputSurvivesRotation(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]string{
 		"20k x 3": {"--log-opt", "max-size=20k", "--log-opt", "max-file=3"},
 		"20k x 1": {"--log-opt", "max-size=20k", "--log-opt", "max-file=1"},
 		"local":   {"--log-driver", "local", "--log-opt", "max-size=400k", "--log-opt", "max-file=5"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBox(t)
 			const n = 4000
 			b.run(script(1, n, 5, "0.01")+"; sleep 60", opts...)
@@ -179,6 +181,7 @@ func TestE2E_OutputSurvivesRotation(t *testing.T) {
 // TestE2E_OutputSurvivesTheContainersLife is D4: restart, stop and start, kill, rename,
 // pause, and a new container of the same name. Nothing may be lost or repeated.
 func TestE2E_OutputSurvivesTheContainersLife(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	// Every life writes 200 lines whose numbers go on where the last one ended.
 	life := `n=$(cat /n 2>/dev/null || echo 1); echo $((n+200)) >/n; set -- $n 200 20 0.01; ` + writer + `; sleep 60`
@@ -228,6 +231,7 @@ func (c *collector) snapshot() []string {
 // TestE2E_OutputReassemblesLines is D2 and D14: a line of 40,000 bytes is one line, and
 // what a process left unfinished does not spoil the first line of the next one.
 func TestE2E_OutputReassemblesLines(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	long := `printf '{"msec":"1","request":"GET /'; i=0; while [ $i -lt 4000 ]; do printf 0123456789; i=$((i+1)); done; printf ' HTTP/1.1","status":"200"}\n'; `
 	b.run(long + script(1, 1, 9, "0") + `; printf '{"msec":"17'; sleep 60`)
@@ -246,6 +250,7 @@ func TestE2E_OutputReassemblesLines(t *testing.T) {
 
 // TestE2E_OutputResumes stops the reader at its cursor, and reads on from there.
 func TestE2E_OutputResumes(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	b.run(script(1, 1000, 10, "0.01") + "; sleep 60")
 	start, got := logstream.AtBeginning(), []string(nil)
@@ -265,6 +270,7 @@ func TestE2E_OutputResumes(t *testing.T) {
 
 // TestE2E_OutputOfADriverThatKeepsNone ends with the reason and what to do.
 func TestE2E_OutputOfADriverThatKeepsNone(t *testing.T) {
+	t.Parallel()
 	b := newBox(t)
 	b.run("sleep 60", "--log-driver", "none")
 	err := logstream.NewContainerSource(logstream.ContainerConfig{

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,7 +118,7 @@ func silent(t *testing.T, ip [4]byte) int {
 }
 
 func hostPort(ip [4]byte, port int) string {
-	return net.JoinHostPort(net.IP(ip[:]).String(), fmt.Sprint(port))
+	return net.JoinHostPort(net.IP(ip[:]).String(), strconv.Itoa(port))
 }
 
 // echo answers on ip with the method and the body it got.
@@ -143,7 +144,7 @@ func nginx(t *testing.T, port int, resolver string, pairs map[string]string) str
 	if image == "" {
 		t.Fatal("NGINX_IMAGE is not set: run make e2e")
 	}
-	vars := map[string]string{"PORT": fmt.Sprint(port), "PROXY_CONNECT_TIMEOUT": "2500ms"}
+	vars := map[string]string{"PORT": strconv.Itoa(port), "PROXY_CONNECT_TIMEOUT": "2500ms"}
 	maps.Copy(vars, pairs)
 	s, seed, err := proxy.LoadSettings(env(vars), resolver)
 	if err != nil {
