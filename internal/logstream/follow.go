@@ -109,13 +109,17 @@ func (s *follower) drain(ctx context.Context, t *tail) error {
 			s.renew(t)
 			return err
 		}
-		if copied := s.openCopy(t); copied != nil {
-			s.tails = slices.Insert(s.tails, 0, copied)
-			if err := copied.drain(ctx, s.buf, s.add); err != nil && !errors.Is(err, errCut) {
-				return err
-			}
-		}
+		copied := s.openCopy(t)
+		// First, because the copy's batches carry a cursor: it must not name a place in
+		// the cut file that is in the copy now.
 		t.restart()
+		if copied == nil {
+			continue
+		}
+		s.tails = slices.Insert(s.tails, 0, copied)
+		if err := copied.drain(ctx, s.buf, s.add); err != nil && !errors.Is(err, errCut) {
+			return err
+		}
 	}
 	return nil
 }
