@@ -5,6 +5,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,12 +29,12 @@ const (
 // what the process takes, in a terminal of 120 by 36.
 func TestBenchDashboard(t *testing.T) {
 	s := &stack{project: "demo", dir: t.TempDir()}
-	begin := time.Now()
-	x := openScreen(t, s, 120, 36, "--demo", "--demo-rate", "5000")
-	for !strings.Contains(x.text(), "BLUE") {
-		time.Sleep(time.Millisecond)
+	var starts []firsts
+	for range 7 {
+		starts = append(starts, firstsOf(t, s, regexp.MustCompile(`req=`), "--demo"))
 	}
-	paint := time.Since(begin)
+	paint, data := medians(starts)
+	x := openScreen(t, s, 120, 36, "--demo", "--demo-rate", "5000")
 	x.shows("FOLLOW ▼", "n 5")
 	var keys []time.Duration
 	for i := range 20 {
@@ -56,10 +57,10 @@ func TestBenchDashboard(t *testing.T) {
 	idle := openScreen(t, s, 120, 36, "--demo", "--demo-rate", "0")
 	idle.shows("no request")
 	quiet := idle.load(10 * time.Second)
-	fmt.Printf("first paint %s · key to paint p95 %s · busy %.1f %% · idle %.1f %% · %d MiB\n",
-		paint.Round(time.Millisecond), key.Round(time.Millisecond), busy, quiet, memory)
-	if paint > paintBar || key > keyBar || busy > busyBar || quiet > idleBar || memory > memoryBar {
-		t.Errorf("over a bar: paint %s, key %s, busy %.0f %%, idle %.0f %%, %d MiB", paintBar, keyBar, busyBar, idleBar, memoryBar)
+	fmt.Printf("first paint %s, data %s (median of %d) · key to paint p95 %s · busy %.1f %% · idle %.1f %% · %d MiB\n",
+		paint.Round(time.Millisecond), data.Round(time.Millisecond), len(starts), key.Round(time.Millisecond), busy, quiet, memory)
+	if paint > paintBar || data > dataBar || key > keyBar || busy > busyBar || quiet > idleBar || memory > memoryBar {
+		t.Errorf("over a bar: paint %s, data %s, key %s, busy %.0f %%, idle %.0f %%, %d MiB", paintBar, dataBar, keyBar, busyBar, idleBar, memoryBar)
 	}
 }
 
@@ -69,17 +70,12 @@ func TestBenchDashboard_FirstData(t *testing.T) {
 	shared.reset(t)
 	tr := shared.start(t, load.Config{Clients: 4, Rate: 60})
 	defer tr.stop()
-	var paints, datas []time.Duration
+	var starts []firsts
 	for range 7 {
-		x, paint, data := opened(t, shared)
-		paints, datas = append(paints, paint), append(datas, data)
-		x.press("q")
-		x.ended()
+		starts = append(starts, firstsOf(t, shared, regexp.MustCompile(`req=`)))
 	}
-	slices.Sort(paints)
-	slices.Sort(datas)
-	paint, data := paints[len(paints)/2], datas[len(datas)/2]
-	fmt.Printf("real stack: first paint %s · first data %s (median of %d)\n", paint.Round(time.Millisecond), data.Round(time.Millisecond), len(datas))
+	paint, data := medians(starts)
+	fmt.Printf("real stack: first paint %s · first data %s (median of %d)\n", paint.Round(time.Millisecond), data.Round(time.Millisecond), len(starts))
 	if paint > paintBar || data > dataBar {
 		t.Errorf("over a bar: paint %s, data %s", paintBar, dataBar)
 	}

@@ -58,7 +58,19 @@ func openTerminal(t *testing.T, dir string, w, h int, script string) *terminal {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("tmux: %v\n%s", err, out)
 	}
-	t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
+	t.Cleanup(func() {
+		shell, err := exec.Command("tmux", "-S", term.socket, "list-panes", "-F", "#{pane_pid}").Output()
+		if err != nil {
+			return // it has ended already
+		}
+		_ = exec.Command("tmux", "-S", term.socket, "kill-server").Run()
+		// What runs there may write to its home until it has ended.
+		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err := os.Stat("/proc/" + strings.TrimSpace(string(shell))); err != nil {
+				return
+			}
+		}
+	})
 	return term
 }
 

@@ -213,3 +213,21 @@ func TestModel_OneActAtATime(t *testing.T) {
 	s.press("esc", "K")
 	s.contains("nothing done: SWITCHING BLUE → GREEN has not ended yet")
 }
+
+// TestModel_UndoesAfterTheToastHasGone: the toast is a reminder, not the chance itself.
+func TestModel_UndoesAfterTheToastHasGone(t *testing.T) {
+	s := live(t, usual(120, 36))
+	s.press("u")
+	s.lacks("Switch traffic")
+	s.press("s")
+	s.settle(s.press("y"))
+	s.contains("undo: bgctl switch blue")
+	s.press("esc")
+	s.lacks("undo: bgctl switch blue")
+	s.press("u")
+	s.contains("Switch traffic GREEN → BLUE")
+	s.press("esc")
+	s.observe(func(d *bluegreen.Deployment) { d.Router.Active = bluegreen.Blue }) // somebody else was faster
+	s.press("u")
+	s.lacks("Switch traffic")
+}

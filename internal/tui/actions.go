@@ -190,6 +190,9 @@ func (m *Model) onDone(msg *doneMsg) tea.Cmd {
 		return nil
 	}
 	m.toast = resultToast(m.now, &msg.outcome, msg.err)
+	if msg.err == nil {
+		m.undo = m.toast.undo
+	}
 	e := entry{at: m.now, glyph: "◇", text: msg.outcome.Message, lines: m.toast.lines}
 	if m.opts.User != "" {
 		e.text += " by " + clean(m.opts.User)
@@ -281,12 +284,22 @@ func (m *Model) askHeal() tea.Cmd {
 	return m.ask(bluegreen.PlanHeal(m.dep, pool))
 }
 
-// undoable reports whether the toast offers an undo.
-func (m *Model) undoable() bool { return m.toast != nil && m.toast.undo != nil }
+// undoable reports whether what was done last still stands and can be undone.
+func (m *Model) undoable() bool {
+	switch {
+	case m.undo == nil || m.dep == nil:
+		return false
+	case m.undo.Action == bluegreen.ActChaos:
+		return m.sick(m.undo.To)
+	case m.undo.Action == bluegreen.ActSwitch:
+		return m.dep.Active() == m.undo.To
+	}
+	return true
+}
 
-// askUndo asks to undo what the toast tells of.
+// askUndo asks to undo what was done last.
 func (m *Model) askUndo() tea.Cmd {
-	done := m.toast.undo
+	done := m.undo
 	switch {
 	case done.Action == bluegreen.ActSwitch:
 		return m.askSwitchTo(done.From)

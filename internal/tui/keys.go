@@ -45,7 +45,7 @@ func actBindings() []binding {
 		{name: "promote", keys: []string{"P"}, show: "P", short: "promote", help: "end the bake, the new release stays", group: groupAct, writes: true, when: (*Model).canPromote, do: (*Model).askPromote},
 		{name: "deploy", keys: []string{"D"}, show: "D", short: "deploy", help: "bring a new release into the standby", group: groupAct, writes: true, when: (*Model).canDeploy, do: (*Model).startDeploy},
 		{name: "heal", keys: []string{"H"}, show: "H", short: "heal", help: "undo faults and start what is down", group: groupAct, writes: true, when: (*Model).ill, do: (*Model).askHeal},
-		{name: "undo", keys: []string{"u"}, show: "u", short: "undo", help: "undo what was just done", group: groupAct, writes: true, when: (*Model).undoable, do: (*Model).askUndo},
+		{name: "undo", keys: []string{"u"}, show: "u", short: "undo", help: "undo what was done last", group: groupAct, writes: true, when: (*Model).undoable, do: (*Model).askUndo},
 		{name: "stop", keys: []string{"x"}, show: "x", short: "abort/ack", help: "abort what runs, else acknowledge the alert", group: groupAct, when: (*Model).stoppable, do: (*Model).stop},
 		{name: "kill", keys: []string{"K"}, show: "K", short: "kill", help: "kill the selected pool, else the active", group: groupAct, writes: true, do: (*Model).askKill},
 		{name: "restart", keys: []string{"r"}, show: "r", short: "restart", help: "restart the selected container", group: groupAct, writes: true, here: []panelID{panelContainers}, when: (*Model).canRestart, do: (*Model).askRestart},

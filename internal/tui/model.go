@@ -75,7 +75,8 @@ type Model struct {
 	hint    bool // show how to begin
 	zones   []zone
 	toast   *toast
-	savedTo string // where the screen was saved to last
+	undo    *bluegreen.Plan // what was done last, nil when it cannot be undone
+	savedTo string          // where the screen was saved to last
 }
 
 // The messages.

@@ -23,7 +23,7 @@ func (p *plotPanel) title(s *scene) title {
 	}
 	t.left = append(t.left, p.now(s)...)
 	if limit := p.limit(s); limit > 0 {
-		unit := " ms alert"
+		unit := " ms" // it is drawn even where no alert is bound to it
 		if p.metric == metricErrors {
 			unit = "% alert"
 		}
