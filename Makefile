@@ -16,7 +16,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch soak-watch bench-logs drill picture clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch bench-dashboard soak-watch bench-logs drill picture clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench: ## Run the benchmarks
 
 bench-switch: build ## Measure what moving traffic costs: flag file, reload, recreate
 	$(WITH_IMAGE); BGCTL_BIN="$$PWD/bin/bgctl" go test -tags 'e2e bench' -count=1 -timeout 20m -run TestBenchSwitch -v ./cmd/bgctl
+
+bench-dashboard: build ## Measure the dashboard: paint, keys, processor, memory; beside other screens
+	$(WITH_IMAGE); BGCTL_BIN="$$PWD/bin/bgctl" go test -tags 'e2e bench' -count=1 -timeout 20m -run 'TestBenchDashboard|TestBenchPeers' -v ./cmd/bgctl
 
 soak-watch: build ## Measure what the watcher uses: idle, at 5,000 requests/s, over 10 million lines
 	BGCTL_BIN="$$PWD/bin/bgctl" go test -tags soak -count=1 -timeout 20m -run TestSoakWatch -v ./cmd/bgctl

@@ -27,9 +27,14 @@ type terminal struct {
 // openScreen runs the dashboard in a terminal of w by h cells.
 func openScreen(t *testing.T, s *stack, w, h int, args ...string) *terminal {
 	t.Helper()
+	return openProgram(t, s, w, h, append([]string{bin(), "-p", s.project, "dashboard"}, args...)...)
+}
+
+// openProgram runs a program in the stack's directory and knows its process.
+func openProgram(t *testing.T, s *stack, w, h int, words ...string) *terminal {
+	t.Helper()
 	dir := t.TempDir()
 	// The shell's own words: quoted for it, and the exit code written at the end.
-	words := append([]string{bin(), "-p", s.project, "dashboard"}, args...)
 	for i := range words {
 		words[i] = "'" + strings.ReplaceAll(words[i], "'", `'\''`) + "'"
 	}
