@@ -51,10 +51,22 @@ func newEventPanel() *eventPanel {
 
 // add appends an event and keeps track of what fires. It reports whether the event is
 // new: a watcher's output that is read again tells everything again.
+//
+// What a cooldown muted is told again when it is posted, under another ID: that is the
+// same event, and the later telling takes the place of the first.
 func (p *eventPanel) add(ev alert.Event) bool {
+	place := -1
 	for i := range p.entries {
-		if known := p.entries[i].event; known != nil && known.ID == ev.ID && known.Time.Equal(ev.Time) {
+		known := p.entries[i].event
+		switch {
+		case known == nil || !known.Time.Equal(ev.Time):
+		case known.ID == ev.ID:
 			return false
+		case known.Type != ev.Type || known.Status != ev.Status:
+		case known.Deferred && ev.Muted != "":
+			return false
+		case known.Muted != "" && ev.Deferred:
+			place = i
 		}
 	}
 	e := entry{at: ev.Time, event: &ev, delivery: map[string]alert.Delivery{}, text: clean(ev.Summary)}
@@ -78,6 +90,11 @@ func (p *eventPanel) add(ev alert.Event) bool {
 	}
 	if ev.Muted == "" {
 		p.posted[ev.Type] = ev.Time
+	}
+	if place >= 0 {
+		e.seq = p.entries[place].seq
+		p.entries[place] = e
+		return true
 	}
 	p.push(e)
 	return true

@@ -125,3 +125,6 @@ func (m *Model) EndedBake(out bluegreen.Outcome, err error) tea.Msg {
 
 // Taken pulls the open output.
 func (m *Model) Taken() tea.Cmd { return m.takeTail() }
+
+// Tracked wraps the acts of deps as Run does; what it returns waits for their end.
+func Tracked(deps *Deps) (wait func()) { return newTracker(deps).wait }

@@ -42,6 +42,23 @@ func TestFailover_ItsEndGivesTheRowsBack(t *testing.T) {
 	s.contains("2xx")
 }
 
+// TestEvents_WhatIsPostedLateIsOneEvent: a cooldown mutes the end of an alert, and posts it
+// under another ID when it is over.
+func TestEvents_WhatIsPostedLateIsOneEvent(t *testing.T) {
+	s := live(t, usual(120, 36))
+	muted := alert.Event{ID: "failover-2", Type: alert.Failover, Status: alert.Resolved, Time: s.clock, Summary: "recovered: blue", Muted: "cooldown"}
+	late := muted
+	late.ID, late.Muted, late.Deferred = "failover-3", "", true
+	sent := alert.Delivery{Event: "failover-3", Receiver: "slack", State: alert.Sent, Time: s.clock}
+	s.feed(func(f *tui.FeedSnapshot) { f.Events = []alert.Event{muted} })
+	s.feed(func(f *tui.FeedSnapshot) { f.Events, f.Deliveries = []alert.Event{late}, []alert.Delivery{sent} })
+	s.feed(func(f *tui.FeedSnapshot) { f.Events = []alert.Event{muted, late} }) // the watcher's output is read again
+	s.contains("RESOLVED recovered", "slack ✓")
+	if n := strings.Count(s.text(), "RESOLVED recovered"); n != 1 {
+		t.Errorf("one event is shown %d times:\n%s", n, s.text())
+	}
+}
+
 func TestPlot_SaysWhereTheLogBegins(t *testing.T) {
 	s := live(t, usual(120, 36))
 	s.press("]", "]")

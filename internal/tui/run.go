@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -91,15 +92,16 @@ func quitOn(ctx context.Context, p *tea.Program) func() os.Signal {
 }
 
 // tracker knows whether an act still runs after the screen is gone.
-type tracker struct{ running chan struct{} }
+type tracker struct{ running sync.WaitGroup }
 
-// newTracker wraps deps.Execute. Acts never overlap: the screen allows one at a time.
+// newTracker wraps deps.Execute. Acts overlap: while a deploy only watches its release
+// any more, that is ended or taken back by another act.
 func newTracker(deps *Deps) *tracker {
-	t := &tracker{running: make(chan struct{}, 1)}
+	t := &tracker{}
 	execute := deps.Execute
 	deps.Execute = func(ctx context.Context, plan bluegreen.Plan, on func(bluegreen.Progress)) (bluegreen.Outcome, error) {
-		t.running <- struct{}{}
-		defer func() { <-t.running }()
+		t.running.Add(1)
+		defer t.running.Done()
 		return execute(ctx, plan, on)
 	}
 	return t
@@ -107,8 +109,13 @@ func newTracker(deps *Deps) *tracker {
 
 // wait waits until no act runs, but not for ever.
 func (t *tracker) wait() {
+	idle := make(chan struct{})
+	go func() {
+		t.running.Wait()
+		close(idle)
+	}()
 	select {
-	case t.running <- struct{}{}:
+	case <-idle:
 	case <-time.After(lingerFor):
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/vt"
 
+	"bgctl/internal/bluegreen"
 	"bgctl/internal/tui"
 )
 
@@ -73,4 +75,43 @@ func TestProgram_DrawsOnATerminalAndQuits(t *testing.T) {
 		t.Errorf("the program ended with %v", err)
 	}
 	_ = typist.Close()
+}
+
+// TestRun_ActsWhileAReleaseBakes: a deploy only watches any more, for minutes, and the
+// operator ends that or takes the release back from the same screen.
+func TestRun_ActsWhileAReleaseBakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bake := make(chan struct{})
+		deps := tui.Deps{Execute: func(_ context.Context, p bluegreen.Plan, _ func(bluegreen.Progress)) (bluegreen.Outcome, error) {
+			if p.Action == bluegreen.ActDeploy {
+				<-bake
+			}
+			return bluegreen.Outcome{}, nil
+		}}
+		wait := tui.Tracked(&deps)
+		go func() { _, _ = deps.Execute(t.Context(), bluegreen.Plan{Action: bluegreen.ActDeploy}, nil) }()
+		synctest.Wait()
+		promoted := make(chan struct{})
+		go func() {
+			_, _ = deps.Execute(t.Context(), bluegreen.Plan{Action: bluegreen.ActPromote}, nil)
+			close(promoted)
+		}()
+		synctest.Wait()
+		select {
+		case <-promoted:
+		default:
+			t.Error("the promote waits for the bake that it is to end")
+		}
+		left := make(chan struct{})
+		go func() { wait(); close(left) }()
+		synctest.Wait()
+		select {
+		case <-left:
+			t.Error("the screen leaves while an act runs")
+		default:
+		}
+		close(bake)
+		<-left
+		<-promoted
+	})
 }

@@ -38,10 +38,14 @@ func (m *Model) onSaid(msg saidMsg) {
 	m.events.note(e)
 }
 
-// startMaintenance offers what can be muted.
+// startMaintenance offers what can be muted, and first to end it where something is.
 func (m *Model) startMaintenance() tea.Cmd {
 	q := &menu{head: "Maintenance: alerts are still counted and shown here"}
-	for _, c := range maintenances() {
+	muted := m.feed != nil && m.feed.Maintenance.Scope != alert.ScopeNone
+	for i, c := range maintenances() {
+		if muted && c.ask.Scope == alert.ScopeNone {
+			q.sel = i
+		}
 		q.items = append(q.items, item{text: c.text, do: func(m *Model) tea.Cmd { return m.maintain(c.ask) }})
 	}
 	return m.open(q)

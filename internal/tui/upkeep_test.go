@@ -132,7 +132,7 @@ func TestModel_MaintenanceMutesAndSaysUntilWhen(t *testing.T) {
 	s.press("esc")
 	s.look()
 	s.contains("‖ MAINTENANCE: every message muted until 15:02:07", "M ends it")
-	s.press("M", "G")
+	s.press("M")
 	s.settle(s.press("enter"))
 	s.look()
 	s.lacks("MAINTENANCE:")
