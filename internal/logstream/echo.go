@@ -1,6 +1,9 @@
 package logstream
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // echo drops lines of a container's output that the engine sends again: after a
 // reconnect, because "since" is inclusive, and in mid-stream, when a follower loses
@@ -16,6 +19,7 @@ type echo struct {
 	// Before anything came there is only the cursor of an earlier process.
 	skipTime  int64
 	skipLines int
+	guard     int // new lines until what is older than skipTime may be news
 
 	echoing bool // what comes is compared with the ring from at on
 	at      int  // how many entries after the oldest one
@@ -32,8 +36,13 @@ type heard struct {
 // was seen to repeat some hundred lines.
 const echoMemory = 1 << 16
 
+// guardLines is how many new lines of a process that went on at a cursor keep lines from
+// before it out: the engine may repeat those, and nothing remembers them. It repeats some
+// hundred at most. After that older lines mean that a clock was set back.
+const guardLines = 1 << 12
+
 func newEcho(c Cursor) *echo {
-	return &echo{seed: maphash.MakeSeed(), skipTime: c.Time, skipLines: c.Lines, newest: c.Time}
+	return &echo{guard: guardLines, seed: maphash.MakeSeed(), skipTime: c.Time, skipLines: c.Lines, newest: c.Time}
 }
 
 // reconnect says that the next line is the first of a new connection.
@@ -43,7 +52,7 @@ func (e *echo) reconnect() { e.fresh, e.echoing = true, false }
 func (e *echo) isNew(time int64, text []byte) bool {
 	h := heard{time, maphash.Bytes(e.seed, text)}
 	if len(e.came) == 0 || e.skipLines > 0 {
-		if e.skip(time) {
+		if e.skip(h) {
 			e.fresh = false
 			e.add(h)
 			return false
@@ -51,22 +60,26 @@ func (e *echo) isNew(time int64, text []byte) bool {
 		e.gap = e.gap || e.skipLines > 0
 		e.skipLines = 0
 	}
-	if e.repeats(h) {
+	if e.guard > 0 && time < e.skipTime || e.repeats(h) {
 		return false
 	}
+	e.guard = max(0, e.guard-1)
 	e.add(h)
 	return true
 }
 
-// skip drops what the cursor of an earlier process stands behind.
-func (e *echo) skip(time int64) bool {
+// skip drops what the cursor of an earlier process stands behind. A line that comes once
+// more, because the connection broke or the engine lost its place, is not counted again.
+func (e *echo) skip(h heard) bool {
 	switch {
-	case time < e.skipTime:
+	case h.time < e.skipTime:
 		return true
-	case time > e.skipTime || e.skipLines == 0:
+	case h.time > e.skipTime || e.skipLines == 0:
 		return false
 	}
-	e.skipLines--
+	if !slices.Contains(e.came, h) {
+		e.skipLines--
+	}
 	return true
 }
 

@@ -230,12 +230,11 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			f.want("/a", "/b", "/c", "/d")
 		}},
 		{"F6 truncated with half a line", func(t *testing.T, f *fileRun, path string) {
-			appendTo(t, path, `{"msec":"17`)
-			time.Sleep(20 * time.Millisecond)
+			appendTo(t, path, logLine("/read")+`{"msec":"17`)
+			f.want("/a", "/read")
 			must(t, os.Truncate(path, 0))
-			time.Sleep(20 * time.Millisecond)
 			appendTo(t, path, logLine("/b"))
-			f.want("/a", "/b")
+			f.want("/a", "/read", "/b")
 			if f.counts.Cut != 1 || f.counts.Truncated != 1 || f.counts.Bad != 0 {
 				t.Errorf("counts %+v", f.counts)
 			}
@@ -297,11 +296,16 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 			f.want("/a", "/other")
 		}},
 		{"a copy made by hand is not read", func(t *testing.T, f *fileRun, path string) {
+			time.Sleep(20 * time.Millisecond) // the directory's time differs
 			appendTo(t, path+".bak", logLine("/bak"))
-			time.Sleep(20 * time.Millisecond)
+			// A look that began after the first of them came has seen the copy.
+			for i, name := range []string{"/seen", "/noted"} {
+				appendTo(t, path, logLine(name))
+				f.until(func() bool { return len(f.got) == i+2 })
+			}
 			must(t, os.Rename(path, path+".1"))
 			appendTo(t, path, logLine("/b"))
-			f.want("/a", "/b")
+			f.want("/a", "/seen", "/noted", "/b")
 		}},
 	}
 	for _, tt := range tests {

@@ -48,10 +48,14 @@ func (s *follower) resume(f *os.File, info os.FileInfo, beside []sibling) {
 		s.push(f, id, c.Offset)
 		return
 	}
-	if s.reopen(c) {
-		s.openMissed(beside, id)
-	} else {
+	found := s.reopen(c)
+	if !found {
 		s.counts.Gaps++
+	}
+	// The very file under another name was cut before it was rotated: what it holds is
+	// news, and so is what came after it.
+	if found || slices.ContainsFunc(beside, func(x sibling) bool { return x.id == c.id() }) {
+		s.openMissed(beside, id)
 	}
 	s.push(f, id, 0)
 }

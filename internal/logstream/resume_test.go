@@ -67,3 +67,30 @@ func TestFileSource_StopsInTheMiddleOfACopy(t *testing.T) {
 		t.Errorf("%d gaps", f.counts.Gaps)
 	}
 }
+
+// TestFileSource_ResumesBehindACutAndARotation: the log was truncated in place and then
+// rotated while nobody read it. What was cut is a gap; what was written since is not.
+func TestFileSource_ResumesBehindACutAndARotation(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "access.log")
+	w := openWriter(t, path)
+	f := follow(t, path, AtBeginning())
+	write(t, w, logLines("/a", "/b", "/c"))
+	f.want("/a", "/b", "/c")
+	f.quit()
+	must(t, os.Truncate(path, 0))
+	write(t, w, logLine("/d"))
+	must(t, os.Rename(path, path+"-20001"))
+	w = openWriter(t, path)
+	write(t, w, logLine("/e"))
+	must(t, os.Rename(path, path+"-20002"))
+	w = openWriter(t, path)
+	write(t, w, logLine("/f"))
+	again := follow(t, path, AtCursor(f.cursor))
+	again.want("/d", "/e", "/f")
+	again.mu.Lock()
+	defer again.mu.Unlock()
+	if again.counts.Gaps != 1 {
+		t.Errorf("%d gaps, want 1", again.counts.Gaps)
+	}
+}
