@@ -1,6 +1,7 @@
 package logstream
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -135,7 +136,7 @@ func (s *follower) remember(beside []sibling) {
 	changed := len(beside) != len(s.known)
 	for _, x := range beside {
 		p, ok := s.known[x.id]
-		if !ok {
+		if !ok || p.headLen == 0 && x.size > 0 && s.isCopy(x) {
 			p.head, p.headLen = x.head(markerLen)
 			changed = true
 		}
@@ -145,6 +146,20 @@ func (s *follower) remember(beside []sibling) {
 		s.shown = nil
 	}
 	s.known = next
+}
+
+// isCopy reports whether a file begins as one that is open does: it was noted while it was
+// empty, in the middle of a cp.
+func (s *follower) isCopy(x sibling) bool {
+	f, _, err := openLog(x.path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }() // only read
+	return slices.ContainsFunc(s.tails, func(t *tail) bool {
+		n := int(min(int64(len(t.head)), x.size))
+		return n > 0 && bytes.Equal(before(f, int64(n), n), t.head[:n])
+	})
 }
 
 // reopenGrown opens files again that were closed and have grown since: nginx had

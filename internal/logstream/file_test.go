@@ -297,15 +297,23 @@ func TestFileSource_SurvivesWhatHappensToLogs(t *testing.T) {
 		}},
 		{"a copy made by hand is not read", func(t *testing.T, f *fileRun, path string) {
 			time.Sleep(20 * time.Millisecond) // the directory's time differs
-			appendTo(t, path+".bak", logLine("/bak"))
-			// A look that began after the first of them came has seen the copy.
+			appendTo(t, path+".bak", "")
+			// A look that began after the first of them came has seen the file, while it
+			// was empty as it is in the middle of a cp.
 			for i, name := range []string{"/seen", "/noted"} {
 				appendTo(t, path, logLine(name))
 				f.until(func() bool { return len(f.got) == i+2 })
 			}
+			time.Sleep(20 * time.Millisecond)
+			appendTo(t, path+".bak", logLines("/a", "/seen", "/noted"))
+			appendTo(t, path+".new", "") // the directory changes, so that it is looked at
+			for i, name := range []string{"/more", "/most"} {
+				appendTo(t, path, logLine(name))
+				f.until(func() bool { return len(f.got) == i+4 })
+			}
 			must(t, os.Rename(path, path+".1"))
 			appendTo(t, path, logLine("/b"))
-			f.want("/a", "/seen", "/noted", "/b")
+			f.want("/a", "/seen", "/noted", "/more", "/most", "/b")
 		}},
 	}
 	for _, tt := range tests {
