@@ -4,9 +4,11 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha256"
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
@@ -19,7 +21,7 @@ import (
 type selfArchive struct {
 	config   []byte
 	manifest []byte
-	binary   io.ReadSeeker
+	binary   *os.File
 	size     int64 // of the binary, bytes
 	layer    int64 // size of the layer, bytes
 }
@@ -33,7 +35,7 @@ const (
 // epoch keeps the layer and the configuration equal for equal binaries.
 func epoch() time.Time { return time.Unix(0, 0).UTC() }
 
-func newSelfArchive(self SelfImage, engine Info, binary io.ReadSeeker, size int64) (*selfArchive, error) {
+func newSelfArchive(self SelfImage, engine Info, binary *os.File, size int64) (*selfArchive, error) {
 	a := &selfArchive{binary: binary, size: size}
 	hash := sha256.New()
 	counted := &countingWriter{w: hash}
@@ -42,7 +44,7 @@ func newSelfArchive(self SelfImage, engine Info, binary io.ReadSeeker, size int6
 	}
 	a.layer = counted.n
 	var err error
-	if a.config, err = json.Marshal(selfConfig(self, engine, godigest.NewDigest(godigest.SHA256, hash))); err != nil {
+	if a.config, err = json.Marshal(selfConfig(self, engine, godigest.NewDigest(godigest.SHA256, hash), committed(binary))); err != nil {
 		return nil, fmt.Errorf("encode the image's configuration: %w", err)
 	}
 	a.manifest, err = json.Marshal([]map[string]any{{
@@ -54,9 +56,26 @@ func newSelfArchive(self SelfImage, engine Info, binary io.ReadSeeker, size int6
 	return a, nil
 }
 
-func selfConfig(self SelfImage, engine Info, layer godigest.Digest) dockerspec.DockerOCIImage {
+// committed is the time of the commit that a Go binary was built from: of one binary it is
+// always the same, and it says more than 1970.
+func committed(binary io.ReaderAt) time.Time {
+	info, err := buildinfo.Read(binary)
+	if err != nil {
+		return epoch()
+	}
+	for _, s := range info.Settings {
+		if s.Key != "vcs.time" {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339, s.Value); err == nil {
+			return at.UTC()
+		}
+	}
+	return epoch()
+}
+
+func selfConfig(self SelfImage, engine Info, layer godigest.Digest, made time.Time) dockerspec.DockerOCIImage {
 	var img dockerspec.DockerOCIImage
-	made := epoch()
 	img.Created = &made
 	img.Architecture, img.OS = engine.Arch, engine.OSType
 	img.RootFS = ocispec.RootFS{Type: "layers", DiffIDs: []godigest.Digest{layer}}

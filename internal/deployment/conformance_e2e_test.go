@@ -27,7 +27,7 @@ type engineRig struct {
 	*box
 	in   io.WriteCloser // to the pipe
 	feed *exec.Cmd
-	last string // the last whole line that was written
+	part string // what is written of a line
 
 	mu   sync.Mutex
 	open []logstream.Output
@@ -71,26 +71,32 @@ func (r *engineRig) hangUp() {
 // has a moment later.
 func (r *engineRig) Write(t *testing.T, text string) {
 	t.Helper()
+	begun := time.Now().Add(-time.Second)
 	if _, err := io.WriteString(r.in, text); err != nil {
 		t.Fatal(err)
 	}
-	end := strings.LastIndexByte(text, '\n')
-	if end < 0 {
+	lines := strings.Split(r.part+text, "\n")
+	r.part = lines[len(lines)-1]
+	if !strings.Contains(text, "\n") {
 		time.Sleep(20 * time.Millisecond) // nothing tells how far half a line has come
 		return
 	}
-	line := text[:end]
-	r.last = line[strings.LastIndexByte(line, '\n')+1:]
-	for limit := time.Now().Add(20 * time.Second); r.newest() != r.last; time.Sleep(5 * time.Millisecond) {
+	last := lines[len(lines)-2]
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		// Of a line that fills several records the engine counts each as one.
+		if got := r.newest(begun); strings.HasSuffix(last, got) && (got == "") == (last == "") {
+			return
+		}
 		if time.Now().After(limit) {
-			t.Fatalf("the engine has %.80q, not yet %.80q", r.newest(), r.last)
+			t.Fatalf("the engine has %.80q, not yet %.80q", r.newest(begun), last)
 		}
 	}
 }
 
-// newest is the last line that the engine has.
-func (r *engineRig) newest() string {
-	out, err := r.client.Logs(r.t.Context(), r.name, compose.LogsOptions{Tail: "1", Stdout: true})
+// newest is the last line that the engine has since a moment. The last lines would be those
+// of both streams.
+func (r *engineRig) newest(since time.Time) string {
+	out, err := r.client.Logs(r.t.Context(), r.name, compose.LogsOptions{Since: since, Stdout: true})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -126,6 +132,7 @@ func (r *engineRig) Sever(t *testing.T) {
 func (r *engineRig) RestartWriter(t *testing.T) {
 	t.Helper()
 	r.docker("restart", "-t", "0", r.name)
+	r.part = ""
 	r.hangUp()
 	r.connect()
 }
