@@ -108,9 +108,9 @@ func (f Format) rules() map[string]rule {
 // Keys returns what the keys of a JSON log stand for: the name of the field, and a
 // rank by which the least wins when one line has several keys of a field.
 func (f Format) Keys() map[string]Key {
-	out := map[string]Key{}
+	out, sets := map[string]Key{}, keySets()
 	for key, r := range f.rules() {
-		for _, set := range keySets() {
+		for _, set := range sets {
 			if set.field == r.field {
 				out[key] = Key{Field: set.name, Rank: int(r.rank), Foreign: r.foreign}
 			}
