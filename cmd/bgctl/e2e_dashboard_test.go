@@ -116,7 +116,7 @@ func (x *terminal) shows(texts ...string) {
 	for _, want := range texts {
 		begin := time.Now()
 		for !strings.Contains(x.text(), want) {
-			if time.Since(begin) > 20*time.Second {
+			if time.Since(begin) > 40*time.Second {
 				x.t.Fatalf("the terminal never showed %q:\n%s", want, x.text())
 			}
 			time.Sleep(50 * time.Millisecond)
