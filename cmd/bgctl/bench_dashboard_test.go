@@ -5,7 +5,6 @@ package main_test
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ func TestBenchDashboard(t *testing.T) {
 	s := &stack{project: "demo", dir: t.TempDir()}
 	var starts []firsts
 	for range 7 {
-		starts = append(starts, firstsOf(t, s, regexp.MustCompile(`req=`), "--demo"))
+		starts = append(starts, firstsOf(t, s, "--demo"))
 	}
 	paint, data := medians(starts)
 	x := openScreen(t, s, 120, 36, "--demo", "--demo-rate", "5000")
@@ -72,7 +71,7 @@ func TestBenchDashboard_FirstData(t *testing.T) {
 	defer tr.stop()
 	var starts []firsts
 	for range 7 {
-		starts = append(starts, firstsOf(t, shared, regexp.MustCompile(`req=`)))
+		starts = append(starts, firstsOf(t, shared))
 	}
 	paint, data := medians(starts)
 	fmt.Printf("real stack: first paint %s · first data %s (median of %d)\n", paint.Round(time.Millisecond), data.Round(time.Millisecond), len(starts))

@@ -3,11 +3,11 @@
 package main_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,30 +35,24 @@ func TestBenchPeers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	results := make(chan load.Result, 10_000)
-	done := make(chan struct{})
+	tr := shared.start(t, load.Config{Clients: 8, Rate: 1000})
+	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for r := range results {
-			fmt.Fprintf(f, "127.0.0.1 - - [%s] \"%s %s HTTP/1.1\" %d 512 \"-\" \"load\"\n", r.End.Format("02/Jan/2006:15:04:05 -0700"), r.Method, r.Path, r.Status)
-		}
-	}()
-	tr := shared.start(t, load.Config{Clients: 8, Rate: 1000})
-	stop := make(chan struct{})
-	go func() {
-		defer close(results)
-		sent := 0
-		for {
+		for sent := 0; ; {
 			select {
 			case <-stop:
 				return
 			case <-time.After(50 * time.Millisecond):
 			}
 			tr.mu.Lock()
-			for ; sent < len(tr.all); sent++ {
-				results <- tr.all[sent]
-			}
+			news := tr.all[sent:len(tr.all):len(tr.all)]
 			tr.mu.Unlock()
+			sent += len(news)
+			for i := range news {
+				r := &news[i]
+				fmt.Fprintf(f, "127.0.0.1 - - [%s] \"%s %s HTTP/1.1\" %d 512 \"-\" \"load\"\n", r.End.Format("02/Jan/2006:15:04:05 -0700"), r.Method, r.Path, r.Status)
+			}
 		}
 	}()
 	time.Sleep(2 * time.Second)
@@ -75,7 +69,7 @@ func TestBenchPeers(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		busy := x.load(10 * time.Second)
 		fmt.Printf("%-10s %5.1f %% of a core · %3d MiB\n", name, busy, x.memory())
-		if text := x.text(); len(bytes.TrimSpace([]byte(text))) == 0 {
+		if strings.TrimSpace(x.text()) == "" {
 			t.Errorf("%s shows nothing", name)
 		}
 	}
