@@ -53,8 +53,19 @@ func (m *Model) onKey(name, text string) tea.Cmd {
 		}
 		return nil
 	}
-	b := m.lookup(name)
-	if b == nil {
+	m.held = nil
+	if b := m.lookup(name); b != nil {
+		return m.do(b)
+	}
+	return nil
+}
+
+// do carries out what a key is bound to, or says why not. What changes something waits
+// for the first look after the end of the act before: it takes a moment, and only opens
+// a dialog. Another key meanwhile forgets it.
+func (m *Model) do(b *binding) tea.Cmd {
+	if b.writes && m.stale && m.act == nil && m.depErr == nil {
+		m.held = b
 		return nil
 	}
 	if why := b.refusal(m); why != "" {
@@ -203,7 +214,7 @@ func (m *Model) onDone(msg *doneMsg) tea.Cmd {
 		m.marks = append(m.marks, mark{m.now, "◇", plain})
 	}
 	m.events.note(e)
-	return m.observe()
+	return m.ended()
 }
 
 // ask opens the dialog of a plan, or says why there is none.
@@ -331,9 +342,10 @@ func (m *Model) quit() tea.Cmd {
 
 // detach lets an act whose last step only watches go on in the background: the
 // keys are free again, so that the operator can take the release back.
-func (m *Model) detach() {
+func (m *Model) detach() tea.Cmd {
 	m.baking = append(m.baking, m.act)
 	m.act = nil
+	return m.ended()
 }
 
 // leave ends the program.

@@ -268,24 +268,23 @@ func (q *dialog) buttons(c canvas, y int) {
 	c.put(x+2, y, vs, verb)
 }
 
-// wrap breaks text at spaces into lines of at most w cells.
+// wrap breaks text at spaces into lines of at most w cells. Columns stay where they are.
 func wrap(text string, w int) []string {
 	if width(text) <= w {
 		return []string{text}
 	}
 	var out []string
-	indent := len(text) - len(strings.TrimLeft(text, " "))
-	line := strings.Repeat(" ", indent)
-	blank := true
-	for word := range strings.FieldsSeq(text) {
-		if !blank && width(line)+1+width(word) > w {
+	line, blank := "", true
+	for rest := strings.TrimRight(text, " "); rest != ""; {
+		word := strings.TrimLeft(rest, " ")
+		gap := rest[:len(rest)-len(word)]
+		word, _, _ = strings.Cut(word, " ")
+		rest = rest[len(gap)+len(word):]
+		if !blank && width(line)+len(gap)+width(word) > w {
 			out = append(out, line)
-			line, blank = "   ", true
+			line, gap = "   ", ""
 		}
-		if !blank {
-			line += " "
-		}
-		line, blank = line+word, false
+		line, blank = line+gap+word, false
 	}
 	return append(out, clip(line, w))
 }

@@ -128,3 +128,6 @@ func (m *Model) Taken() tea.Cmd { return m.takeTail() }
 
 // Tracked wraps the acts of deps as Run does; what it returns waits for their end.
 func Tracked(deps *Deps) (wait func()) { return newTracker(deps).wait }
+
+// Wrapped breaks a text into lines of at most w cells.
+func Wrapped(text string, w int) []string { return wrap(text, w) }

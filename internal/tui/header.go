@@ -94,7 +94,7 @@ func (m *Model) condition(s *scene) seg {
 	case m.feed != nil && m.feed.Counts.Lines > 0 && m.feed.Counts.Parsed == 0:
 		return seg{inkWarn, "▲ LOG FORMAT"}
 	}
-	if l := routerLock(s.dep); l != nil {
+	if l := routerLock(s.dep); l != nil && !m.stale {
 		return seg{bold, fmt.Sprintf("◇ LOCKED by %s@%s pid %d, %s", clean(l.User), clean(l.Host), l.PID, age(m.now.Sub(l.Since)))}
 	}
 	if p := m.phase(); p != nil {

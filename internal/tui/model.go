@@ -45,6 +45,8 @@ type Model struct {
 	errSince  time.Time
 	observing bool
 	again     bool // observe once more when the running observation ends
+	stale     bool // an act has ended, and nothing has been seen since
+	held      *binding // the act asked for meanwhile
 	askedAt   time.Time
 	retryAt   time.Time
 	failures  int
@@ -247,7 +249,7 @@ func (m *Model) onWorld(msg tea.Msg) tea.Cmd {
 	case progressMsg:
 		msg.act.report(msg.p, m.now)
 		if msg.act == m.act && m.act.watches() {
-			m.detach()
+			return tea.Batch(m.detach(), await(msg.act))
 		}
 		return await(msg.act)
 	case doneMsg:
@@ -300,9 +302,21 @@ func (m *Model) onObserved(msg *observedMsg) tea.Cmd {
 		m.retryAt = m.now.Add(observeEvery)
 	}
 	if m.again {
-		return m.observe()
+		return m.observe() // this one began before what asked for another
+	}
+	m.stale = false
+	if b := m.held; b != nil {
+		m.held = nil
+		return m.do(b)
 	}
 	return nil
+}
+
+// ended marks what is known of the deployment as older than the end of an act, and
+// looks anew. The lock of that act is in it, and no plan can be made from it.
+func (m *Model) ended() tea.Cmd {
+	m.stale = true
+	return m.observe()
 }
 
 // onFeed takes a snapshot. While paused it goes on collecting rows and events.

@@ -76,11 +76,11 @@ func (m *Model) onClick(ev tea.Mouse) tea.Cmd {
 	return nil
 }
 
-// perform carries out a named act if it is legal.
+// perform carries out a named act, or says why not.
 func (m *Model) perform(name string) tea.Cmd {
 	for i := range m.keys {
-		if b := &m.keys[i]; b.name == name && b.legal(m) {
-			return b.do(m)
+		if b := &m.keys[i]; b.name == name {
+			return m.do(b)
 		}
 	}
 	return nil

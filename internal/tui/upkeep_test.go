@@ -9,6 +9,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"bgctl/internal/alert"
 	"bgctl/internal/bluegreen"
@@ -78,10 +79,58 @@ func TestModel_TheBakeRunsInTheBackground(t *testing.T) {
 	s.contains("DEPLOYING to GREEN has not ended yet")
 	s.send(s.Reported(bluegreen.Progress{Index: last, State: bluegreen.StepWorking, Step: plan.Steps[last]}))
 	s.press("esc", "s")
+	s.observe(nil)
 	s.contains("Switch traffic", "[ Cancel ]")
 	s.press("esc")
 	s.send(s.EndedBake(bluegreen.Outcome{Message: "baked"}, nil))
 	s.contains("baked")
+}
+
+func TestModel_AKeyWaitsForTheLookAfterAnAct(t *testing.T) {
+	locked := func(d *bluegreen.Deployment) {
+		d.Router.Lock = &bluegreen.Holder{User: "ana", Host: "desk", PID: 1, What: "bgctl dashboard"}
+	}
+	// between shows a screen whose act has ended, and whose look of the time before
+	// that, still locked, is on its way.
+	between := func() *screen {
+		s := live(t, usual(120, 36))
+		switching(s)
+		s.press("R")
+		s.send(s.Ended(bluegreen.Outcome{Message: "traffic: blue → green"}, nil))
+		return s
+	}
+	s := between()
+	s.press("s")
+	s.observe(locked)
+	s.lacks("nothing done", "LOCKED by", "[ Cancel ]")
+	s.observe(func(d *bluegreen.Deployment) { d.Router.Active = bluegreen.Green })
+	s.contains("Switch traffic GREEN → BLUE")
+
+	s = between()
+	s.press("s", "R")
+	s.observe(locked)
+	s.observe(nil)
+	s.lacks("[ Cancel ]") // another key came after it
+
+	s = between()
+	s.observe(nil)
+	s.observe(locked) // somebody else's
+	s.press("s")
+	s.contains("LOCKED by ana@desk", "nothing done: locked by ana@desk")
+}
+
+func TestWrapped_KeepsColumns(t *testing.T) {
+	for text, want := range map[string][]string{
+		"1. env      set A in .env":     {"1. env      set A", "   in .env"},
+		"  two   and  a  half":          {"  two   and  a", "   half"},
+		"short   enough":                {"short   enough"},
+		"ends here          ":           {"ends here"},
+		"averyverylongwordindeed after": {"averyverylongwordindeed", "   after"},
+	} {
+		if diff := cmp.Diff(want, tui.Wrapped(text, 17)); diff != "" {
+			t.Errorf("%q: %s", text, diff)
+		}
+	}
 }
 
 func TestModel_AcknowledgesTheGravestAlert(t *testing.T) {
