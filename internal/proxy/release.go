@@ -35,7 +35,7 @@ func (d *Dir) BeginBake(b bluegreen.Bake) error {
 		if err != nil {
 			return fmt.Errorf("open the bake's lock: %w", err)
 		}
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if err := take(f); err != nil {
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				err = errBaking
 			}
@@ -87,5 +87,5 @@ func (d *Dir) baking() bool {
 		return false
 	}
 	defer func() { _ = f.Close() }() // only tested
-	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
+	return held(f)
 }

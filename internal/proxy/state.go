@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"bgctl/internal/bluegreen"
 )
@@ -93,8 +94,8 @@ func (d *Dir) Route(pool bluegreen.Pool) error {
 	return d.sync("active")
 }
 
-// Lock takes the deployment's lock without waiting. It returns the holder and
-// false when somebody else has it.
+// Lock takes the deployment's lock without waiting for its holder. It returns the
+// holder and false when somebody else has it.
 func (d *Dir) Lock(holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
 	if d.lock != nil {
 		return nil, true, nil
@@ -103,7 +104,7 @@ func (d *Dir) Lock(holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("open the lock: %w", err)
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err = take(f)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		other := readHolder(f)
 		return other, false, f.Close()
@@ -142,7 +143,7 @@ func (d *Dir) Holder() *bluegreen.Holder {
 		return nil
 	}
 	defer func() { _ = f.Close() }() // only read
-	if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+	if !held(f) {
 		return nil
 	}
 	return readHolder(f)
@@ -257,6 +258,30 @@ func (d *Dir) sync(dir string) error {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// A look at a lock, which is a shared one for some microseconds, refuses it to others.
+// [take] tries for as long as a look can last on a busy machine.
+const (
+	takeTries = 25
+	takePause = 2 * time.Millisecond
+)
+
+// take locks f for this process alone. It does not wait for another one that holds it,
+// which is [syscall.EWOULDBLOCK].
+func take(f *os.File) error {
+	for try := 1; ; try++ {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || try == takeTries {
+			return err
+		}
+		time.Sleep(takePause)
+	}
+}
+
+// held reports whether another process has taken f.
+func held(f *os.File) bool {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
 }
 
 // readHolder reads the holder out of the lock file, nil when it says nothing.

@@ -1,11 +1,13 @@
 package proxy_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/proxy"
@@ -137,5 +139,47 @@ func TestDir_TornJournalLineIsLeftOut(t *testing.T) {
 	ops, err := dir.Journal()
 	if err != nil || len(ops) != 1 || ops[0].ID != "a" {
 		t.Errorf("journal = %+v, %v", ops, err)
+	}
+}
+
+// Every screen looks once a second whether somebody holds the lock. That must not keep
+// a command from it, nor name a holder who is long gone.
+func TestDir_LooksDoNotRefuseTheLock(t *testing.T) {
+	path := t.TempDir()
+	ctx, stop := context.WithCancel(t.Context())
+	var looking sync.WaitGroup
+	for range 2 {
+		looking.Go(func() {
+			for dir := (&proxy.Dir{Path: path}); ctx.Err() == nil; time.Sleep(10 * time.Microsecond) {
+				dir.Holder()
+			}
+		})
+	}
+	defer looking.Wait()
+	defer stop()
+	for i := range 2000 {
+		dir := &proxy.Dir{Path: path}
+		other, ok, err := dir.Lock(bluegreen.Holder{User: "ana", PID: 1})
+		if err != nil || !ok {
+			t.Fatalf("lock %d: held by %+v, %v", i, other, err)
+		}
+		if err := dir.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestDir_LockNamesItsHolder(t *testing.T) {
+	path := t.TempDir()
+	holder, other := &proxy.Dir{Path: path}, &proxy.Dir{Path: path}
+	if _, ok, err := holder.Lock(bluegreen.Holder{User: "ana", PID: 7}); err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	by, ok, err := other.Lock(bluegreen.Holder{User: "ben", PID: 8})
+	if err != nil || ok || by == nil || by.User != "ana" {
+		t.Errorf("got %+v, %v, %v", by, ok, err)
+	}
+	if by := other.Holder(); by == nil || by.PID != 7 {
+		t.Errorf("a look sees %+v", by)
 	}
 }
