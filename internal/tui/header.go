@@ -95,6 +95,9 @@ func (m *Model) condition(s *scene) seg {
 		return seg{inkWarn, "▲ LOG FORMAT"}
 	}
 	if l := routerLock(s.dep); l != nil && !m.stale {
+		if l.PID == 0 { // it is about to say who it is
+			return seg{bold, "◇ LOCKED"}
+		}
 		return seg{bold, fmt.Sprintf("◇ LOCKED by %s@%s pid %d, %s", clean(l.User), clean(l.Host), l.PID, age(m.now.Sub(l.Since)))}
 	}
 	if p := m.phase(); p != nil {

@@ -44,8 +44,8 @@ type Model struct {
 	depErr    error
 	errSince  time.Time
 	observing bool
-	again     bool // observe once more when the running observation ends
-	stale     bool // an act has ended, and nothing has been seen since
+	again     bool     // observe once more when the running observation ends
+	stale     bool     // an act has ended, and nothing has been seen since
 	held      *binding // the act asked for meanwhile
 	askedAt   time.Time
 	retryAt   time.Time
