@@ -192,6 +192,9 @@ type run struct {
 	installed time.Time // when the containers had been recreated
 }
 
+// unlockWait bounds what an engine that hangs can add to the end of a command.
+const unlockWait = 2 * time.Second
+
 // Execute runs plan step by step and reports each through on, which may be nil.
 // It fails with [ErrLocked], [ErrChanged] or [ErrRefused] before anything was
 // changed, and otherwise with an error that says in which state traffic is.
@@ -215,6 +218,12 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 	if err != nil {
 		err = r.abandon(ctx, err)
 	}
+	// Closing ends the agent, and with it the lock, but only in a moment. What comes next
+	// must not find the deployment locked by this one. Where the connection broke there
+	// is nothing left to say.
+	unlocking, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockWait)
+	defer cancel()
+	_ = router.Unlock(unlocking)
 	if cerr := router.Close(); err == nil && cerr != nil {
 		r.warn("the connection to the proxy did not end cleanly")
 	}
