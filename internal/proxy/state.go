@@ -260,10 +260,11 @@ func (d *Dir) sync(dir string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// A look at a lock, which is a shared one for some microseconds, refuses it to others.
-// [take] tries for as long as a look can last on a busy machine.
+// A look at a lock, which is a shared one for some microseconds, refuses it to others, and
+// an agent whose client was cut off holds it until it has noticed. [take] tries for as
+// long as either lasts on a busy machine.
 const (
-	takeTries = 25
+	takeTries = 100
 	takePause = 2 * time.Millisecond
 )
 
