@@ -268,11 +268,16 @@ func (q *dialog) buttons(c canvas, y int) {
 	c.put(x+2, y, vs, verb)
 }
 
-// wrap breaks text at spaces into lines of at most w cells. Columns stay where they are.
+// maxHang bounds how far the rest of a line that wraps is indented.
+const maxHang = 16 // or a third of the line
+
+// wrap breaks text at spaces into lines of at most w cells. Columns stay where they are,
+// and what goes on below begins under the text, not under its label.
 func wrap(text string, w int) []string {
 	if width(text) <= w {
 		return []string{text}
 	}
+	indent := strings.Repeat(" ", hang(text, w))
 	var out []string
 	line, blank := "", true
 	for rest := strings.TrimRight(text, " "); rest != ""; {
@@ -282,9 +287,25 @@ func wrap(text string, w int) []string {
 		rest = rest[len(gap)+len(word):]
 		if !blank && width(line)+len(gap)+width(word) > w {
 			out = append(out, line)
-			line, gap = "   ", ""
+			line, gap = indent, ""
 		}
 		line, blank = line+gap+word, false
 	}
 	return append(out, clip(line, w))
+}
+
+// hang is the column at which text begins after its label, which two spaces or more
+// set off; a few cells when there is none.
+func hang(text string, w int) int {
+	const few = 3
+	label, _, found := strings.Cut(strings.TrimLeft(text, " "), "  ")
+	if !found || len(label) > maxHang {
+		return few
+	}
+	at := strings.Index(text, label) + len(label)
+	at = width(text[:at]) + len(text[at:]) - len(strings.TrimLeft(text[at:], " "))
+	if at > min(maxHang, w/3) {
+		return few
+	}
+	return at
 }

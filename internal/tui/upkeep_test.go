@@ -121,13 +121,15 @@ func TestModel_AKeyWaitsForTheLookAfterAnAct(t *testing.T) {
 
 func TestWrapped_KeepsColumns(t *testing.T) {
 	for text, want := range map[string][]string{
-		"1. env      set A in .env":     {"1. env      set A", "   in .env"},
-		"  two   and  a  half":          {"  two   and  a", "   half"},
-		"short   enough":                {"short   enough"},
-		"ends here          ":           {"ends here"},
-		"averyverylongwordindeed after": {"averyverylongwordindeed", "   after"},
+		"1. env  keep A in .env in step":   {"1. env  keep A in .env", "        in step"},
+		"1. env          keep A in step":   {"1. env          keep A", "   in step"}, // no room below it
+		"  two   and a half and then more": {"  two   and a half and", "        then more"},
+		"there is no label in this line":   {"there is no label in", "   this line"},
+		"short   enough":                   {"short   enough"},
+		"ends here                 ":       {"ends here"},
+		"averyverylongwordthatis uncut so": {"averyverylongwordthatis", "   uncut so"},
 	} {
-		if diff := cmp.Diff(want, tui.Wrapped(text, 17)); diff != "" {
+		if diff := cmp.Diff(want, tui.Wrapped(text, 24)); diff != "" {
 			t.Errorf("%q: %s", text, diff)
 		}
 	}
