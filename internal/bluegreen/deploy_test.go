@@ -30,15 +30,15 @@ func TestPlanDeploy_StepsInOrder(t *testing.T) {
 	}
 	want := `check ok    active pool: blue is healthy; it must carry all traffic alone meanwhile
 check ok    no fault: no injected fault on green
-1. lock     take the deployment's lock
-2. recheck  refuse unless blue still takes traffic and is ready
-3. image    make sure the engine has shop:v2, pull it if not
-4. journal  write the operation to the journal
-5. solo     keep green out of the failover until it is verified; blue has no backup meanwhile
-6. drain    wait until the last requests on green have ended, at most 10s
-7. install  replace v0 (shop:v0) in green by v2 (shop:v2)
-8. ready    wait until green is ready, at most 2m0s; else v0 (shop:v0) comes back
-9. probe    ask green for /healthz through nginx, 3 times
+ 1. lock     take the deployment's lock
+ 2. recheck  refuse unless blue still takes traffic and is ready
+ 3. image    make sure the engine has shop:v2, pull it if not
+ 4. journal  write the operation to the journal
+ 5. solo     keep green out of the failover until it is verified; blue has no backup meanwhile
+ 6. drain    wait until the last requests on green have ended, at most 10s
+ 7. install  replace v0 (shop:v0) in green by v2 (shop:v2)
+ 8. ready    wait until green is ready, at most 2m0s; else v0 (shop:v0) comes back
+ 9. probe    ask green for /healthz through nginx, 3 times
 10. keep     keep GREEN_IMAGE and RELEASE_ID_GREEN in .env in step
 11. admit    let green take over again when blue fails
 12. route    rename active/blue to active/green in the proxy (no reload)

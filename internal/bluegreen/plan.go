@@ -3,6 +3,7 @@ package bluegreen
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -108,8 +109,9 @@ func (p *Plan) String() string {
 	if p.Empty() {
 		b.WriteString("nothing to do\n")
 	}
+	digits := len(strconv.Itoa(len(p.Steps)))
 	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "%d. %-8s %s\n", i+1, s.Op, s.Text)
+		fmt.Fprintf(&b, "%*d. %-8s %s\n", digits, i+1, s.Op, s.Text)
 	}
 	if p.Undo != "" {
 		fmt.Fprintf(&b, "undo: %s\n", p.Undo)
