@@ -125,7 +125,7 @@ func (p *eventPrinter) line(raw []byte) error {
 const eventTime = "2006-01-02 15:04:05"
 
 // eventColumns are the widths that a table which grows can know beforehand.
-const eventColumns = "%-19s  %-10s  %-14s  %-8s  %-28s  %s\n"
+const eventColumns = "%-19s  %-10s  %-14s  %-8s  %-34s  %s\n"
 
 func (p *eventPrinter) header() error {
 	zone, _ := time.Now().Zone()
