@@ -103,7 +103,7 @@ func (a *Agent) handle(ctx context.Context, req request, resp *response) error {
 	case opStatus:
 		return a.status(ctx, resp)
 	case opLock:
-		return a.lock(req, resp)
+		return a.lock(ctx, req, resp)
 	case opUnlock:
 		return a.Dir.Unlock()
 	case opRoute:
@@ -135,11 +135,11 @@ func (a *Agent) handle(ctx context.Context, req request, resp *response) error {
 		resp.Stands, err = a.Dir.UpdateBake(*req.Bake)
 		return err
 	}
-	return a.record(req)
+	return a.record(ctx, req)
 }
 
 // record handles the requests that write to the journal or the fault records.
-func (a *Agent) record(req request) error {
+func (a *Agent) record(ctx context.Context, req request) error {
 	switch {
 	case req.Op == opBegin && req.Entry != nil:
 		return a.Dir.Begin(*req.Entry)
@@ -152,7 +152,7 @@ func (a *Agent) record(req request) error {
 	case req.Op == opSolo:
 		return a.Dir.SetSolo(req.Solo)
 	case req.Op == opBeginBake && req.Bake != nil:
-		return a.Dir.BeginBake(*req.Bake)
+		return a.Dir.BeginBake(ctx, *req.Bake)
 	case req.Op == opEndBake:
 		return a.Dir.EndBake()
 	}
@@ -175,11 +175,11 @@ func (a *Agent) status(ctx context.Context, resp *response) error {
 }
 
 // lock takes the lock or says who has it.
-func (a *Agent) lock(req request, resp *response) error {
+func (a *Agent) lock(ctx context.Context, req request, resp *response) error {
 	if req.Holder == nil {
 		return errors.New("lock: no holder given")
 	}
-	holder, ok, err := a.Dir.Lock(*req.Holder)
+	holder, ok, err := a.Dir.Lock(ctx, *req.Holder)
 	if !ok && err == nil {
 		resp.Locked = holder
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -29,13 +30,13 @@ func (d *Dir) SetSolo(solo *bluegreen.Solo) error {
 
 // BeginBake records a bake. It is live until [Dir.EndBake], [Dir.Release] or the
 // end of the process: like the deployment's lock, that is a flock.
-func (d *Dir) BeginBake(b bluegreen.Bake) error {
+func (d *Dir) BeginBake(ctx context.Context, b bluegreen.Bake) error {
 	if d.bake == nil {
 		f, err := os.OpenFile(d.path(bakeLock), os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // tested by whoever asks for the state
 		if err != nil {
 			return fmt.Errorf("open the bake's lock: %w", err)
 		}
-		if err := take(f); err != nil {
+		if err := take(ctx, f); err != nil {
 			if errors.Is(err, syscall.EWOULDBLOCK) {
 				err = errBaking
 			}

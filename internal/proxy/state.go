@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,7 +97,7 @@ func (d *Dir) Route(pool bluegreen.Pool) error {
 
 // Lock takes the deployment's lock without waiting for its holder. It returns the
 // holder and false when somebody else has it.
-func (d *Dir) Lock(holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
+func (d *Dir) Lock(ctx context.Context, holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
 	if d.lock != nil {
 		return nil, true, nil
 	}
@@ -104,7 +105,7 @@ func (d *Dir) Lock(holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("open the lock: %w", err)
 	}
-	err = take(f)
+	err = take(ctx, f)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		other := readHolder(f)
 		return other, false, f.Close()
@@ -264,19 +265,27 @@ func (d *Dir) sync(dir string) error {
 // an agent whose client was cut off holds it until it has noticed. [take] tries for as
 // long as either lasts on a busy machine.
 const (
-	takeTries = 100
+	takeLimit = 200 * time.Millisecond
 	takePause = 2 * time.Millisecond
 )
 
 // take locks f for this process alone. It does not wait for another one that holds it,
 // which is [syscall.EWOULDBLOCK].
-func take(f *os.File) error {
-	for try := 1; ; try++ {
+func take(ctx context.Context, f *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, takeLimit)
+	defer cancel()
+	pause := time.NewTicker(takePause)
+	defer pause.Stop()
+	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || try == takeTries {
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
 			return err
 		}
-		time.Sleep(takePause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return err
+		}
 	}
 }
 

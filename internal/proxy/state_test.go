@@ -159,7 +159,7 @@ func TestDir_LooksDoNotRefuseTheLock(t *testing.T) {
 	defer stop()
 	for i := range 2000 {
 		dir := &proxy.Dir{Path: path}
-		other, ok, err := dir.Lock(bluegreen.Holder{User: "ana", PID: 1})
+		other, ok, err := dir.Lock(t.Context(), bluegreen.Holder{User: "ana", PID: 1})
 		if err != nil || !ok {
 			t.Fatalf("lock %d: held by %+v, %v", i, other, err)
 		}
@@ -172,10 +172,10 @@ func TestDir_LooksDoNotRefuseTheLock(t *testing.T) {
 func TestDir_LockNamesItsHolder(t *testing.T) {
 	path := t.TempDir()
 	holder, other := &proxy.Dir{Path: path}, &proxy.Dir{Path: path}
-	if _, ok, err := holder.Lock(bluegreen.Holder{User: "ana", PID: 7}); err != nil || !ok {
+	if _, ok, err := holder.Lock(t.Context(), bluegreen.Holder{User: "ana", PID: 7}); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	by, ok, err := other.Lock(bluegreen.Holder{User: "ben", PID: 8})
+	by, ok, err := other.Lock(t.Context(), bluegreen.Holder{User: "ben", PID: 8})
 	if err != nil || ok || by == nil || by.User != "ana" {
 		t.Errorf("got %+v, %v, %v", by, ok, err)
 	}
