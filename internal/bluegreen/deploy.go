@@ -234,52 +234,61 @@ func deployCommand(spec *DeploySpec, opts *DeployOptions) string {
 // upper is the pool as the names of variables have it.
 func upper(p Pool) string { return strings.ToUpper(p.String()) }
 
+// Bounds of an image reference and of a release. They are no part of the patterns, where
+// they would take milliseconds to compile at the start of every health check and agent.
+const (
+	maxTag     = 128
+	digestLen  = len("sha256:") + 64
+	maxRelease = 128
+)
+
 // referenceRE splits an image reference: repository, tag, digest.
-var referenceRE = regexp.MustCompile(`^([^@\s]+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?$`)
+var referenceRE = regexp.MustCompile(`^([^@\s]+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]*))?(?:@(sha256:[0-9a-f]+))?$`)
+
+// splitReference returns repository, tag and digest of an image reference. What it does
+// not name is empty, and all three are when it is none.
+func splitReference(s string) (repo, tag, digest string) {
+	m := referenceRE.FindStringSubmatch(s)
+	if m == nil || len(m[2]) > maxTag || m[3] != "" && len(m[3]) != digestLen {
+		return "", "", ""
+	}
+	return m[1], m[2], m[3]
+}
 
 // ReleaseOf is what a release is called when nobody says: the image's tag, else
 // the beginning of its digest or ID, else "latest".
 func ReleaseOf(image string) string {
-	m := referenceRE.FindStringSubmatch(image)
+	repo, tag, digest := splitReference(image)
 	const short = 12
 	switch {
 	case strings.HasPrefix(image, "sha256:"):
 		return image[len("sha256:"):min(len(image), len("sha256:")+short)]
-	case m == nil:
+	case repo == "":
 		return image
-	case m[2] != "":
-		return m[2]
-	case m[3] != "":
-		return m[3][len("sha256:") : len("sha256:")+short]
+	case tag != "":
+		return tag
+	case digest != "":
+		return digest[len("sha256:") : len("sha256:")+short]
 	}
 	return "latest"
 }
 
 // ParseImage refuses what cannot be the reference of an image.
 func ParseImage(s string) (string, error) {
-	repo := repository(s)
-	if strings.HasPrefix(s, "-") || !referenceRE.MatchString(s) || strings.ToLower(repo) != repo || strings.HasSuffix(repo, ":") {
+	repo, _, _ := splitReference(s)
+	if strings.HasPrefix(s, "-") || repo == "" || strings.ToLower(repo) != repo || strings.HasSuffix(repo, ":") {
 		return "", fmt.Errorf("%q is no image: want something like registry.example/shop:1.5.0", s)
 	}
 	return s, nil
 }
 
-// repository is the reference without tag and digest.
-func repository(s string) string {
-	m := referenceRE.FindStringSubmatch(s)
-	if m == nil {
-		return s
-	}
-	return m[1]
-}
-
 // releaseRE is what may be written to .env and into containers as a release.
-var releaseRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$`)
+var releaseRE = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*$`)
 
 // ParseRelease refuses a release that could not be written to an env file as it is.
 func ParseRelease(s string) (string, error) {
-	if !releaseRE.MatchString(s) {
-		return "", fmt.Errorf("release %q: use letters, digits and . _ + -, at most 128 of them", s)
+	if len(s) > maxRelease || !releaseRE.MatchString(s) {
+		return "", fmt.Errorf("release %q: use letters, digits and . _ + -, at most %d of them", s, maxRelease)
 	}
 	return s, nil
 }

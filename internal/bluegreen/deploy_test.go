@@ -134,12 +134,12 @@ func TestReleaseOf(t *testing.T) {
 }
 
 func TestParseImage_RefusesWhatIsNone(t *testing.T) {
-	for _, bad := range []string{"", "--force", "two words", "Shop:v2", "shop:", "shop:v 2", "shop@sha256:12", "shop:v2\n"} {
+	for _, bad := range []string{"", "--force", "two words", "Shop:v2", "shop:", "shop:v 2", "shop@sha256:12", "shop:v2\n", "shop:" + strings.Repeat("v", 129), "shop@sha256:" + strings.Repeat("0", 65)} {
 		if _, err := bluegreen.ParseImage(bad); err == nil {
 			t.Errorf("ParseImage(%q) succeeded", bad)
 		}
 	}
-	for _, good := range []string{"shop", "shop:v2", "registry.example:5000/team/shop:V2", "shop@sha256:" + strings.Repeat("0", 64)} {
+	for _, good := range []string{"shop", "shop:v2", "registry.example:5000/team/shop:V2", "shop@sha256:" + strings.Repeat("0", 64), "shop:" + strings.Repeat("v", 128)} {
 		if _, err := bluegreen.ParseImage(good); err != nil {
 			t.Errorf("ParseImage(%q): %v", good, err)
 		}
