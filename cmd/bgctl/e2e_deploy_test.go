@@ -38,7 +38,7 @@ func newReleases(t *testing.T, s *stack) releases {
 		"v2":   "LABEL release=v2\n" + checkOften,
 		"v3":   "LABEL release=v3\n" + checkOften,
 		"dies": `CMD ["demo-app","--no-such-flag"]`,
-		"sick": `HEALTHCHECK --interval=1s --timeout=1s --start-period=1s --retries=2 CMD ["/bgctl","healthcheck","http://127.0.0.1:1/"]`,
+		"sick": `HEALTHCHECK --interval=1s --timeout=5s --start-period=1s --retries=2 CMD ["/bgctl","healthcheck","http://127.0.0.1:1/"]`,
 		// Healthy by its own word, but nothing listens where nginx asks.
 		"deaf": "HEALTHCHECK NONE\n" + `CMD ["slack-standin"]`,
 	} {
