@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -30,7 +31,9 @@ func (c *Client) Stop(ctx context.Context, id string, grace time.Duration) error
 // Restart stops with grace and starts again; the restart policy is on afterwards.
 func (c *Client) Restart(ctx context.Context, id string, grace time.Duration) error {
 	return c.act(ctx, "restart", id, grace+2*actTimeout, func(ctx context.Context) error {
-		return c.api.ContainerRestart(ctx, id, container.StopOptions{Timeout: graceSeconds(grace)})
+		return insist(ctx, func() error {
+			return c.api.ContainerRestart(ctx, id, container.StopOptions{Timeout: graceSeconds(grace)})
+		})
 	})
 }
 
@@ -39,7 +42,7 @@ func (c *Client) Restart(ctx context.Context, id string, grace time.Duration) er
 // restart policy tries again.
 func (c *Client) Start(ctx context.Context, id string) error {
 	return c.act(ctx, "start", id, 2*actTimeout, func(ctx context.Context) error {
-		return c.api.ContainerStart(ctx, id, container.StartOptions{})
+		return insist(ctx, func() error { return c.api.ContainerStart(ctx, id, container.StartOptions{}) })
 	})
 }
 
@@ -76,6 +79,34 @@ func (c *Client) act(ctx context.Context, verb, id string, limit time.Duration, 
 	ctx, cancel := within(ctx, limit)
 	defer cancel()
 	return c.wrap(verb+" container "+shortID(id), do(ctx))
+}
+
+// How long a start is tried again, and how often.
+const (
+	insistLimit = 5 * time.Second
+	insistPause = 200 * time.Millisecond
+)
+
+// insist starts a container again while the engine still holds what its last run left in
+// containerd: a busy engine refuses a start right after an exit with "id already in use"
+// (github.com/moby/moby/issues/40613; once in some hundred restarts on 20.10), and
+// leaves the container stopped.
+func insist(ctx context.Context, start func() error) error {
+	limited, cancel := context.WithTimeout(ctx, insistLimit)
+	defer cancel()
+	pause := time.NewTicker(insistPause)
+	defer pause.Stop()
+	for {
+		err := start()
+		if err == nil || !strings.Contains(err.Error(), "id already in use") {
+			return err
+		}
+		select {
+		case <-pause.C:
+		case <-limited.Done():
+			return err
+		}
+	}
 }
 
 // graceSeconds rounds up: the API knows whole seconds, and 0 would kill at once.

@@ -110,3 +110,32 @@ func TestGraceSeconds(t *testing.T) {
 		}
 	}
 }
+
+// A start that the engine refuses over what the last run left behind is tried again;
+// any other refusal is the answer.
+func TestClient_StartsAgainWhileTheLastRunIsStillThere(t *testing.T) {
+	for message, want := range map[string]int{
+		"Cannot restart container x: id already in use": 3,
+		"Cannot start container x: no such file":        1,
+	} {
+		for verb, do := range map[string]func(*Client) error{
+			"start":   func(c *Client) error { return c.Start(t.Context(), "x") },
+			"restart": func(c *Client) error { return c.Restart(t.Context(), "x", 0) },
+		} {
+			calls := 0
+			c := connectTo(t, fakeEngine(t, "1.41", func(w http.ResponseWriter, r *http.Request) {
+				if calls++; r.URL.Path != "/containers/x/"+verb {
+					t.Errorf("asked for %s", r.URL.Path)
+				}
+				if calls == 3 {
+					w.WriteHeader(http.StatusNoContent)
+					return
+				}
+				refuse(w, http.StatusInternalServerError, message)
+			}))
+			if err := do(c); calls != want || (err == nil) != (want == 3) {
+				t.Errorf("%s, %s: %d calls, %v", verb, message, calls, err)
+			}
+		}
+	}
+}

@@ -177,7 +177,7 @@ func (e *execution) run(ctx context.Context, id, name string) error {
 	defer e.starting.Unlock()
 	ctx, cancel := uncancelled(ctx, createLimit)
 	defer cancel()
-	err := e.client.api.ContainerStart(ctx, id, container.StartOptions{})
+	err := insist(ctx, func() error { return e.client.api.ContainerStart(ctx, id, container.StartOptions{}) })
 	if err == nil {
 		return nil
 	}

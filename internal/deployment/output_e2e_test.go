@@ -48,13 +48,19 @@ func newBox(t *testing.T) *box {
 
 func (b *box) docker(args ...string) string {
 	b.t.Helper()
-	var out, errs bytes.Buffer
-	cmd := exec.Command("docker", args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		b.t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, errs.String())
+	for tries := 10; ; tries-- {
+		var out, errs bytes.Buffer
+		cmd := exec.Command("docker", args...)
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		switch {
+		case err == nil:
+			return strings.TrimSpace(out.String())
+		case tries == 0 || !strings.Contains(errs.String(), "id already in use"):
+			b.t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, errs.String())
+		}
+		time.Sleep(200 * time.Millisecond) // a busy engine still holds the last run
 	}
-	return strings.TrimSpace(out.String())
 }
 
 func (b *box) run(script string, opts ...string) {
