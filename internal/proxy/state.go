@@ -95,8 +95,8 @@ func (d *Dir) Route(pool bluegreen.Pool) error {
 	return d.sync("active")
 }
 
-// Lock takes the deployment's lock without waiting for its holder. It returns the
-// holder and false when somebody else has it.
+// Lock takes the deployment's lock. It returns the holder and false when somebody else
+// has it and does not let go of it at once.
 func (d *Dir) Lock(ctx context.Context, holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
 	if d.lock != nil {
 		return nil, true, nil
@@ -269,8 +269,8 @@ const (
 	takePause = 2 * time.Millisecond
 )
 
-// take locks f for this process alone. It does not wait for another one that holds it,
-// which is [syscall.EWOULDBLOCK].
+// take locks f for this process alone, and gives up with [syscall.EWOULDBLOCK] when
+// another one still holds it after takeLimit.
 func take(ctx context.Context, f *os.File) error {
 	ctx, cancel := context.WithTimeout(ctx, takeLimit)
 	defer cancel()
