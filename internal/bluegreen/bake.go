@@ -159,7 +159,7 @@ func (r *run) recordBake(ctx context.Context, b *Bake) {
 	defer cancel()
 	op := r.op
 	op.Bake = b
-	err := errors.Join(r.router.EndBake(ctx), r.router.Finish(ctx, op))
+	err := errors.Join(r.router.EndBake(ctx, b.Operation), r.router.Finish(ctx, op))
 	if err != nil {
 		r.warn("the end of the bake could not be recorded: " + err.Error())
 	}
@@ -208,7 +208,7 @@ func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error
 
 // promote ends a bake before its time.
 func (r *run) promote(ctx context.Context, s Step) error {
-	if err := r.router.EndBake(ctx); err != nil {
+	if err := r.router.EndBake(ctx, r.foreign.Operation); err != nil {
 		return fmt.Errorf("end the bake: %w", err)
 	}
 	r.outcome.Message = fmt.Sprintf("%s is no longer watched; its release stays", s.Pool)

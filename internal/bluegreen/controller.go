@@ -2,7 +2,6 @@ package bluegreen
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -38,121 +37,6 @@ type Outcome struct {
 	Recovered string   `json:"recovered,omitempty"` // what became of an operation that had been cut off
 	Warning   string   `json:"warning,omitempty"`   // done, but something beside it was not
 	Bake      *Bake    `json:"bake,omitempty"`      // what watching the new release came to
-}
-
-// ErrLocked marks a deployment that somebody else is changing.
-var ErrLocked = errors.New("locked")
-
-// LockedError names who holds the lock.
-type LockedError struct{ Holder Holder }
-
-// Error implements error.
-func (e *LockedError) Error() string {
-	h := e.Holder
-	if h.PID == 0 {
-		return "another command is changing this deployment; try again"
-	}
-	return fmt.Sprintf("locked by %s@%s (pid %d, %q, for %s); try again when it has ended",
-		h.User, h.Host, h.PID, h.What, time.Since(h.Since).Round(time.Second))
-}
-
-// Is makes errors.Is(err, ErrLocked) true.
-func (e *LockedError) Is(target error) bool { return target == ErrLocked }
-
-// ProbeResult is one answer to a probe.
-type ProbeResult struct {
-	Status  int           `json:"status"` // 0: no answer
-	Took    time.Duration `json:"took"`
-	Pool    Pool          `json:"pool,omitempty"` // pool of the X-App-Pool header
-	Release string        `json:"release,omitempty"`
-	Err     string        `json:"error,omitempty"`
-}
-
-// Router is the proxy's side of a deployment: the flag that steers traffic, the
-// lock and the journal that live beside it, and requests made from the proxy's
-// own network. All methods may fail with a transport error; none retries.
-type Router interface {
-	// Status reads the state directory.
-	Status(ctx context.Context) (RouterStatus, error)
-	// Lock takes the deployment's lock until Close. It fails with [ErrLocked]
-	// when another holder has it. A holder that dies loses the lock.
-	Lock(ctx context.Context, holder Holder) error
-	// Unlock releases the lock; it is no error when it is not held.
-	Unlock(ctx context.Context) error
-	// Route makes pool active with one rename.
-	Route(ctx context.Context, pool Pool) error
-	// Probe asks pool for its health path through nginx, n times, on fresh connections.
-	Probe(ctx context.Context, pool Pool, n int) ([]ProbeResult, error)
-	// Verify asks nginx on a fresh connection which pool it sends traffic to.
-	Verify(ctx context.Context) (Pool, error)
-	// Begin writes op to the journal; Finish closes it. Both are durable on return.
-	Begin(ctx context.Context, op Operation) error
-	Finish(ctx context.Context, op Operation) error
-	// SetFault records a fault durably; ClearFault forgets it.
-	SetFault(ctx context.Context, fault Fault) error
-	ClearFault(ctx context.Context, pool Pool) error
-	// Chaos sends the demo app of pool a fault command: error, timeout, slow or "" to stop.
-	Chaos(ctx context.Context, pool Pool, mode FaultMode) error
-	// SetSolo keeps a pool out of the failover, durably; nil lets it in again.
-	SetSolo(ctx context.Context, solo *Solo) error
-	// InFlight counts the connections that the proxy has open to addresses.
-	InFlight(ctx context.Context, addrs []string) (int, error)
-	// BeginBake records that a release is watched. The record is live until
-	// Close; the lock is not needed for it.
-	BeginBake(ctx context.Context, bake Bake) error
-	// UpdateBake replaces the record and reports whether it still stood: another
-	// operator may have ended the bake.
-	UpdateBake(ctx context.Context, bake Bake) (stands bool, err error)
-	// EndBake removes the record, whoever made it.
-	EndBake(ctx context.Context) error
-	// History returns the finished operations, oldest first.
-	History(ctx context.Context) ([]Operation, error)
-	// Close releases the lock and the connection.
-	Close() error
-}
-
-// ErrImage marks an image that the engine neither has nor can get.
-var ErrImage = errors.New("no image")
-
-// Installer puts releases into pools. Everything it is given is durable in the
-// journal before it acts, and each method may be called again after it was cut off.
-type Installer interface {
-	// Resolve makes sure that the engine has the release's image and returns the
-	// release with what the image is. A release with an ID is resolved to that
-	// very image, whatever its reference means by now. It fails with [ErrImage].
-	Resolve(ctx context.Context, rel Release, pull PullPolicy) (Release, error)
-	// Install makes every container of pool run rel, and starts what does not
-	// run. It does not wait until they are ready.
-	Install(ctx context.Context, pool Pool, rel Release, on func(detail string)) error
-	// Keep writes rel to where the pool's image is configured. The text it returns
-	// says what the operator should know beside it.
-	Keep(ctx context.Context, pool Pool, rel Release) (note string, err error)
-	// LastWords returns the end of the log of a container. Foreign text.
-	LastWords(ctx context.Context, container string) string
-}
-
-// Gauge judges a pool by the requests that reach it.
-type Gauge interface {
-	// Watch reads the requests from now on until ctx ends. verdict may be called
-	// at any time and returns what they say so far; its error is that of the reading.
-	Watch(ctx context.Context, d *Deployment, pool Pool) (verdict func() (Verdict, error))
-}
-
-// Engine is what the controller needs of the container engine.
-type Engine interface {
-	Kill(ctx context.Context, container string) error
-	Stop(ctx context.Context, container string) error
-	Start(ctx context.Context, container string) error
-	Pause(ctx context.Context, container string) error
-	Unpause(ctx context.Context, container string) error
-	Restart(ctx context.Context, container string) error
-}
-
-// Meter measures what a switch costs. Start is called before the rename; the
-// function it returns ends the measurement after moved, the moment at which the
-// rename had returned.
-type Meter interface {
-	Start(ctx context.Context, from, to Pool) (finish func(ctx context.Context, asked, moved time.Time) Receipt)
 }
 
 // Controller executes plans. It decides nothing: what it does stands in the plan.

@@ -203,7 +203,7 @@ func (r *run) isReady(ctx context.Context, pool Pool) error {
 
 // answers asks the pool once through nginx.
 func (r *run) answers(ctx context.Context, pool Pool) error {
-	results, err := r.router.Probe(ctx, pool, 1)
+	results, err := r.router.Probe(ctx, Probes{Pool: pool, Count: 1})
 	if err != nil {
 		return err
 	}

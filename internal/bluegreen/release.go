@@ -31,6 +31,17 @@ func (r *Release) String() string {
 	return r.ID + " (" + r.Image + ")"
 }
 
+// Standing is the deployment's own record of what stands in a pool: the release, and
+// the configuration that it was put there with.
+type Standing struct {
+	Pool      Pool      `json:"pool"`
+	Release   Release   `json:"release"`
+	Config    string    `json:"config,omitempty"` // hash of the service's configuration without image and release
+	Operation string    `json:"operation,omitempty"`
+	By        Holder    `json:"by"`
+	Since     time.Time `json:"since"`
+}
+
 // Solo says that one pool is kept out of the failover, because what stands in it
 // has not been verified. The other pool has no backup meanwhile.
 type Solo struct {

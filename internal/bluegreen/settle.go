@@ -249,7 +249,7 @@ func (r *run) settleBake(ctx context.Context, st *RouterStatus) error {
 		return nil
 	}
 	b := *st.Bake
-	if err := r.router.EndBake(ctx); err != nil {
+	if err := r.router.EndBake(ctx, b.Operation); err != nil {
 		return fmt.Errorf("end the bake that was cut off: %w", err)
 	}
 	r.foreign = nil
@@ -272,7 +272,7 @@ func (r *run) endForeignBake(ctx context.Context) {
 	if r.foreign == nil || r.foreign.Pool == r.plan.To {
 		return
 	}
-	if err := r.router.EndBake(ctx); err != nil {
+	if err := r.router.EndBake(ctx, r.foreign.Operation); err != nil {
 		r.warn("the bake's record could not be removed: " + err.Error())
 	}
 }

@@ -93,6 +93,15 @@ type RouterStatus struct {
 	Requests    uint64     `json:"requests,omitempty"`    // requests since nginx started
 	Version     string     `json:"version,omitempty"`     // nginx version
 
+	Agent    string            `json:"agent,omitempty"`    // bgctl version in the proxy's container
+	Settings map[string]string `json:"settings,omitempty"` // the proxy's settings in force, by variable
+	Standing []Standing        `json:"standing,omitempty"` // what the deployment put into its pools
+	// Answers are the newest answers of the pools to the agent's own requests. A pool
+	// without one has not been asked.
+	Answers map[Pool]ProbeResult `json:"answers,omitempty"`
+	// Trouble is what the proxy's container lacks beside nginx, such as its log rotation.
+	Trouble []string `json:"trouble,omitempty"`
+
 	Current *Operation  `json:"current,omitempty"` // the operation that the lock's holder is at
 	Solo    *Solo       `json:"solo,omitempty"`    // a pool is kept out of the failover
 	Bake    *Bake       `json:"bake,omitempty"`    // a new release is being watched

@@ -36,7 +36,7 @@ func (r *run) probe(ctx context.Context, s Step) error {
 	if r.plan.Deploy == nil {
 		r.startMeter(ctx)
 	}
-	results, err := r.router.Probe(ctx, s.Pool, s.Count)
+	results, err := r.router.Probe(ctx, Probes{Pool: s.Pool, Count: s.Count})
 	if err != nil {
 		return fmt.Errorf("probe %s: %w", s.Pool, err)
 	}
@@ -128,7 +128,8 @@ func (r *run) route(ctx context.Context, s Step) error {
 
 // verify asks nginx on a fresh connection.
 func (r *run) verify(ctx context.Context, s Step) error {
-	pool, err := r.router.Verify(ctx)
+	routing, err := r.router.Verify(ctx)
+	pool := routing.Active
 	if err != nil {
 		return fmt.Errorf("verify: %w; the flag says %s", err, s.Pool)
 	}

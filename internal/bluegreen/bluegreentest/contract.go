@@ -134,16 +134,16 @@ func contractBake(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 		return got != nil && !got.Live && got.Verdict.Requests == 7
 	})
 	c := open(t)
-	must(t, c.EndBake(t.Context()))
+	must(t, c.EndBake(t.Context(), bake.Operation))
 	must(t, c.BeginBake(t.Context(), bake))
-	must(t, b.EndBake(t.Context()))
+	must(t, b.EndBake(t.Context(), bake.Operation))
 	if stands, err := c.UpdateBake(t.Context(), bake); err != nil || stands {
 		t.Errorf("UpdateBake after another ended it = %t, %v; want it gone", stands, err)
 	}
 	if got := status(t, b).Bake; got != nil {
 		t.Errorf("the record is back: %+v", got)
 	}
-	must(t, c.EndBake(t.Context()))
+	must(t, c.EndBake(t.Context(), bake.Operation))
 }
 
 func contractHistory(t *testing.T, open func(t *testing.T) bluegreen.Router) {
@@ -186,13 +186,13 @@ func contractHistory(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 func contractProbe(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a := open(t)
-	results, err := a.Probe(t.Context(), bluegreen.Green, 3)
+	results, err := a.Probe(t.Context(), bluegreen.Probes{Pool: bluegreen.Green, Count: 3})
 	if err != nil || len(results) != 3 {
 		t.Fatalf("Probe = %d results, %v; want 3", len(results), err)
 	}
 	must(t, a.Chaos(t.Context(), bluegreen.Green, bluegreen.FaultError))
-	if pool, err := a.Verify(t.Context()); err != nil || pool != bluegreen.Blue {
-		t.Errorf("Verify = %s, %v; want blue", pool, err)
+	if got, err := a.Verify(t.Context()); err != nil || got.Active != bluegreen.Blue || got.Answer == nil || got.Answer.Status != 200 {
+		t.Errorf("Verify = %+v, %v; want an answer of blue", got, err)
 	}
 }
 

@@ -5,6 +5,8 @@ package bluegreentest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"bgctl/internal/bluegreen"
@@ -22,6 +24,8 @@ type Proxy struct {
 	solo       *bluegreen.Solo
 	bake       *bluegreen.Bake
 	baker      *FakeRouter
+	standing   map[bluegreen.Pool]bluegreen.Standing
+	settings   map[string]string
 
 	// Open connections to each address.
 	Connections map[string]int
@@ -33,6 +37,8 @@ type Proxy struct {
 	AppFaults map[bluegreen.Pool]bluegreen.FaultMode
 	// NoChaos makes the pools applications without a switch for faults.
 	NoChaos bool
+	// BadSetting is a value that nginx refuses in every setting.
+	BadSetting string
 	// FailRoute makes Route fail.
 	FailRoute error
 }
@@ -42,6 +48,7 @@ func NewProxy(active bluegreen.Pool) *Proxy {
 	return &Proxy{
 		active: active, faults: map[bluegreen.Pool]bluegreen.Fault{},
 		Probes: map[bluegreen.Pool]bluegreen.ProbeResult{}, AppFaults: map[bluegreen.Pool]bluegreen.FaultMode{},
+		standing: map[bluegreen.Pool]bluegreen.Standing{},
 	}
 }
 
@@ -88,10 +95,15 @@ func (r *FakeRouter) Status(ctx context.Context) (bluegreen.RouterStatus, error)
 	if n := len(p.Journal); n > 0 {
 		st.Last = &p.Journal[n-1]
 	}
+	st.Settings, st.Answers = maps.Clone(p.settings), map[bluegreen.Pool]bluegreen.ProbeResult{}
 	for _, pool := range bluegreen.Pools() {
 		if f, ok := p.faults[pool]; ok {
 			st.Faults = append(st.Faults, f)
 		}
+		if s, ok := p.standing[pool]; ok {
+			st.Standing = append(st.Standing, s)
+		}
+		st.Answers[pool] = p.answer(pool)
 	}
 	return st, ctx.Err()
 }
@@ -135,26 +147,59 @@ func (r *FakeRouter) Route(_ context.Context, pool bluegreen.Pool) error {
 }
 
 // Probe implements [bluegreen.Router].
-func (r *FakeRouter) Probe(_ context.Context, pool bluegreen.Pool, n int) ([]bluegreen.ProbeResult, error) {
+func (r *FakeRouter) Probe(_ context.Context, probes bluegreen.Probes) ([]bluegreen.ProbeResult, error) {
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	res, ok := p.Probes[pool]
-	if !ok {
-		res = bluegreen.ProbeResult{Status: 200, Pool: pool}
-	}
-	out := make([]bluegreen.ProbeResult, n)
+	out := make([]bluegreen.ProbeResult, probes.Count)
 	for i := range out {
-		out[i] = res
+		out[i] = p.answer(probes.Pool)
 	}
 	return out, nil
 }
 
+// answer is what a pool answers; the mutex is held.
+func (p *Proxy) answer(pool bluegreen.Pool) bluegreen.ProbeResult {
+	if res, ok := p.Probes[pool]; ok {
+		return res
+	}
+	return bluegreen.ProbeResult{Status: 200, Pool: pool}
+}
+
 // Verify implements [bluegreen.Router].
-func (r *FakeRouter) Verify(context.Context) (bluegreen.Pool, error) {
+func (r *FakeRouter) Verify(context.Context) (bluegreen.Routing, error) {
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
-	return r.proxy.active, nil
+	answer := r.proxy.answer(r.proxy.active)
+	return bluegreen.Routing{Active: r.proxy.active, Answer: &answer}, nil
+}
+
+// SetStanding implements [bluegreen.Router].
+func (r *FakeRouter) SetStanding(_ context.Context, s bluegreen.Standing) error {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	r.proxy.standing[s.Pool] = s
+	return nil
+}
+
+// Configure implements [bluegreen.Router].
+func (r *FakeRouter) Configure(_ context.Context, c bluegreen.Configuration) ([]string, error) {
+	p := r.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var changed []string
+	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+		if p.BadSetting != "" && c.Settings[name] == p.BadSetting {
+			return nil, &bluegreen.SettingError{Reason: name + "=" + p.BadSetting + " is refused"}
+		}
+		if p.settings[name] != c.Settings[name] {
+			changed = append(changed, name)
+		}
+	}
+	if !c.Check {
+		p.settings = maps.Clone(c.Settings)
+	}
+	return changed, nil
 }
 
 // Begin implements [bluegreen.Router].
@@ -265,9 +310,12 @@ func (r *FakeRouter) UpdateBake(_ context.Context, bake bluegreen.Bake) (bool, e
 }
 
 // EndBake implements [bluegreen.Router].
-func (r *FakeRouter) EndBake(context.Context) error {
+func (r *FakeRouter) EndBake(_ context.Context, operation string) error {
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
+	if b := r.proxy.bake; b != nil && b.Operation != operation {
+		return nil
+	}
 	r.proxy.bake = nil
 	if r.proxy.baker == r {
 		r.proxy.baker = nil
