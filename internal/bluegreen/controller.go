@@ -2,9 +2,26 @@ package bluegreen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+)
+
+// The limits of waiting. Each is smaller than the whole that it is part of.
+const (
+	// stepLimit bounds a step that must run to its end although its caller gave up.
+	stepLimit = 30 * time.Second
+	// readyLimit bounds the wait for a pool that was healed, or for a lock that has to be
+	// had again.
+	readyLimit = 90 * time.Second
+	// poll is the pause between two looks.
+	poll = 200 * time.Millisecond
+	// unlockLimit bounds what an engine that hangs can add to the end of a command.
+	unlockLimit = 2 * time.Second
+	// reopenLimit bounds the wait for a new connection to the proxy, and for the lock,
+	// after a connection broke. An agent whose client is gone lets go of the lock in 2 s.
+	reopenLimit = 15 * time.Second
 )
 
 // StepState is how far a step came.
@@ -37,14 +54,18 @@ type Outcome struct {
 	Recovered string   `json:"recovered,omitempty"` // what became of an operation that had been cut off
 	Warning   string   `json:"warning,omitempty"`   // done, but something beside it was not
 	Bake      *Bake    `json:"bake,omitempty"`      // what watching the new release came to
+	// Gap is how long the proxy did not answer while its container was replaced.
+	Gap time.Duration `json:"gap,omitempty"`
 }
 
-// Controller executes plans. It decides nothing: what it does stands in the plan.
+// Controller executes plans. It decides nothing: the steps of the plan are the steps it
+// takes, and when one fails those of [PlanRecover].
 type Controller struct {
 	Observe func(ctx context.Context) (Deployment, error)
 	Open    func(ctx context.Context) (Router, error)
 	Engine  Engine
 	Install Installer                                    // nil: releases cannot be replaced
+	Stack   Stack                                        // nil: nothing beside the pools can be changed
 	Gauge   Gauge                                        // nil: releases cannot be watched
 	Meter   Meter                                        // nil: no receipt
 	SaveEnv func(ctx context.Context, active Pool) error // nil: no .env to keep in step
@@ -56,41 +77,68 @@ type Controller struct {
 	Failpoint func(name string)
 }
 
-// run is one execution of one plan.
-type run struct {
-	*Controller
-	plan    Plan
-	router  Router
-	op      Operation
-	finish  func(ctx context.Context, asked, moved time.Time) Receipt
-	moved   time.Time
-	asked   time.Time
-	routed  time.Time // when a deploy began to move traffic
-	outcome Outcome
-	detail  string
-	began   bool
-	release Release      // what is installed, resolved
-	foreign *Bake        // a bake that another command runs
-	tell    func(string) // reports how far the step is
-
-	installed time.Time // when the containers had been recreated
+// act is the execution of one kind of step. Its context does not end when the user
+// gives up, so that no call is left half done: who waits does so with run.wait and
+// run.until, and what may be cut off takes the user's context.
+type act interface {
+	do(ctx context.Context, r *run) error
 }
 
-// unlockWait bounds what an engine that hangs can add to the end of a command.
-const unlockWait = 2 * time.Second
+// persistent marks the acts that are carried out although the user gave up: they end
+// what an earlier step began.
+type persistent interface{ persists() }
+
+// run is one execution of one plan. Steps leave here what later ones need.
+type run struct {
+	*Controller
+	plan   Plan
+	router Router
+	// user is the caller's patience. Steps have a context of their own.
+	user    context.Context //nolint:containedctx // see act
+	on      func(Progress)
+	tell    func(string) // says how far the step under way is
+	detail  string       // what the step under way came to
+	asked   time.Time
+	outcome Outcome
+
+	op      Operation // the journal's entry
+	open    bool      // the entry is under way
+	phased  bool      // its steps are written to the journal before they begin
+	entries int       // opened so far, for their IDs
+	ending  bool      // what runs now is carried out although the user gave up
+
+	status    RouterStatus       // as it was when the lock was taken
+	seen      Deployment         // as the recheck saw it
+	release   map[Pool]Release   // what is installed, resolved
+	installed map[Pool]time.Time // when the containers had been replaced
+	measuring Measurement        // the receipt's clients
+	routed    time.Time          // when moving traffic began
+	moved     time.Time          // when the rename had returned
+}
+
+// newRun prepares the execution of a plan.
+func (c *Controller) newRun(ctx context.Context, plan *Plan, on func(Progress)) *run {
+	r := &run{
+		Controller: c, plan: *plan, user: ctx, on: on, asked: c.Asked, tell: func(string) {},
+		release: map[Pool]Release{}, installed: map[Pool]time.Time{},
+		outcome: Outcome{Plan: *plan, Undo: plan.Undo},
+	}
+	if r.on == nil {
+		r.on = func(Progress) {}
+	}
+	if r.asked.IsZero() {
+		r.asked = c.Now()
+	}
+	return r
+}
 
 // Execute runs plan step by step and reports each through on, which may be nil.
 // It fails with [ErrLocked], [ErrChanged] or [ErrRefused] before anything was
 // changed, and otherwise with an error that says in which state traffic is.
 func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) (Outcome, error) {
-	r := &run{Controller: c, plan: plan, asked: c.Asked}
-	if r.asked.IsZero() {
-		r.asked = c.Now()
-	}
-	r.outcome = Outcome{Plan: plan, Undo: plan.Undo}
+	r := c.newRun(ctx, &plan, on)
 	if plan.Empty() {
-		r.outcome.Message = nothingToDo(&plan)
-		r.outcome.Undo = ""
+		r.outcome.Message, r.outcome.Undo = nothingToDo(&plan), ""
 		return r.outcome, nil
 	}
 	router, err := c.Open(ctx)
@@ -98,60 +146,95 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 		return r.outcome, err
 	}
 	r.router = router
-	err = r.steps(ctx, on)
+	err = r.steps(plan.Steps)
 	if err != nil {
-		err = r.abandon(ctx, err)
+		err = r.undo(err)
 	}
-	// Closing ends the agent, and with it the lock, but only in a moment. What comes next
-	// must not find the deployment locked by this one. Where the connection broke there
-	// is nothing left to say.
-	unlocking, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockWait)
-	defer cancel()
-	_ = router.Unlock(unlocking)
-	if cerr := router.Close(); err == nil && cerr != nil {
-		r.warn("the connection to the proxy did not end cleanly")
-	}
+	r.stopMeter()
+	r.leave(ctx)
 	return r.outcome, err
 }
 
-// steps runs the plan's steps in order and stops at the first that fails.
-func (r *run) steps(ctx context.Context, on func(Progress)) error {
-	if on == nil {
-		on = func(Progress) {}
-	}
-	for i, step := range r.plan.Steps {
-		begin := r.Now()
-		p := Progress{Index: i, Total: len(r.plan.Steps), Step: step, State: StepWorking}
-		on(p)
-		r.detail = ""
-		r.tell = r.teller(p, on)
-		err := r.phase(ctx, step)
-		r.fail("before-" + string(step.Op))
-		if err == nil {
-			err = r.step(ctx, step)
-		}
-		p.State, p.Detail, p.Elapsed = StepDone, r.detail, r.Now().Sub(begin)
-		if err != nil {
-			p.State, p.Detail = StepFailed, err.Error()
-			on(p)
+// leave unlocks and ends the connection. Closing ends the agent, and with it the lock, but
+// only in a moment; what comes next must not find the deployment locked by this command.
+func (r *run) leave(ctx context.Context) {
+	unlocking, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockLimit)
+	defer cancel()
+	// Where the connection broke there is nothing left to say.
+	_ = r.router.Unlock(unlocking)
+	_ = r.router.Close()
+}
+
+// steps runs steps in order and stops at the first that fails.
+func (r *run) steps(steps []Step) error {
+	for i, step := range steps {
+		p := Progress{Index: i, Total: len(steps), Step: step, State: StepWorking}
+		if err := r.step(p); err != nil {
 			return err
 		}
-		r.fail("after-" + string(step.Op))
-		on(p)
+	}
+	return nil
+}
+
+// step runs one step and reports it.
+func (r *run) step(p Progress) error {
+	begin := r.Now()
+	r.detail = ""
+	r.tell = r.teller(p, begin)
+	r.on(p)
+	err := r.carryOut(p.Step)
+	p.State, p.Detail, p.Elapsed = StepDone, r.detail, r.Now().Sub(begin)
+	if err != nil {
+		p.State, p.Detail = StepFailed, err.Error()
+	}
+	r.on(p)
+	return err
+}
+
+// carryOut executes a step between its two failpoints.
+func (r *run) carryOut(s Step) error {
+	ctx := context.WithoutCancel(r.user)
+	if s.act == nil {
+		return fmt.Errorf("the step %q has no execution: plans that were read cannot be carried out", s.Op)
+	}
+	if _, ends := s.act.(persistent); ends {
+		r.ending = true // what was begun is ended to its last step
+	}
+	if err := r.patience(); err != nil {
+		return err
+	}
+	if err := r.note(ctx, s.Op); err != nil {
+		return err
+	}
+	r.fail("before-" + string(s.Op))
+	if err := s.act.do(ctx, r); err != nil {
+		return err
+	}
+	r.fail("after-" + string(s.Op))
+	return nil
+}
+
+// note writes to the journal which step begins.
+func (r *run) note(ctx context.Context, op StepOp) error {
+	if !r.open || !r.phased || r.op.Phase == op {
+		return nil
+	}
+	r.op.Phase = op
+	if err := r.router.Begin(ctx, r.op); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
 	}
 	return nil
 }
 
 // teller reports how far a step is. Steps on the engine report from several
 // goroutines, on is called by one at a time.
-func (r *run) teller(p Progress, on func(Progress)) func(string) {
+func (r *run) teller(p Progress, begin time.Time) func(string) {
 	var mu sync.Mutex
-	begin := r.Now()
 	return func(detail string) {
 		mu.Lock()
 		defer mu.Unlock()
 		p.Detail, p.Elapsed = detail, r.Now().Sub(begin)
-		on(p)
+		r.on(p)
 	}
 }
 
@@ -162,47 +245,162 @@ func (r *run) fail(point string) {
 	}
 }
 
-// step runs one step.
-func (r *run) step(ctx context.Context, s Step) error {
-	switch s.Op {
-	case OpLock:
-		return r.lock(ctx)
-	case OpRelock:
-		return r.relock(ctx)
-	case OpRecheck:
-		return r.recheck(ctx, s)
-	case OpProbe:
-		return r.probe(ctx, s)
-	case OpJournal:
-		return r.journal(ctx)
-	case OpRoute:
-		return r.route(ctx, s)
-	case OpVerify:
-		return r.verify(ctx, s)
-	case OpEnv:
-		return r.env(ctx, s)
-	case OpClose:
-		return r.close(ctx)
-	case OpRecord:
-		return r.record(ctx, s)
-	case OpBreak:
-		return r.breakPool(ctx, s)
-	case OpHold:
-		return r.hold(ctx)
-	case OpRepair:
-		return r.repair(ctx, s)
-	case OpReady:
-		return r.ready(ctx, s)
-	case OpUnlock:
-		return r.router.Unlock(ctx)
-	case OpRestart:
-		return r.Engine.Restart(ctx, s.Container)
-	case OpImage, OpSolo, OpDrain, OpInstall, OpKeep, OpAdmit:
-		return r.deployStep(ctx, s)
-	case OpBake:
-		return r.bake(ctx, s)
-	case OpPromote:
-		return r.promote(ctx, s)
+// patience fails when the user gave up and what runs may be given up.
+func (r *run) patience() error {
+	if r.ending {
+		return nil
 	}
-	return fmt.Errorf("unknown step %q", s.Op)
+	return r.user.Err()
+}
+
+// wait pauses between two looks. It fails as patience does.
+func (r *run) wait(d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	gone := r.user.Done()
+	if r.ending {
+		gone = nil
+	}
+	select {
+	case <-timer.C:
+		return nil
+	case <-gone:
+		return r.user.Err()
+	}
+}
+
+// errTooLong marks what was waited for in vain.
+var errTooLong = errors.New("waited in vain")
+
+// until looks again and again until look returns nil, and tells each new reason. It fails
+// with [errTooLong] and the last reason when limit is over, at once when look says that
+// the reason is final, and as patience does. The limit never cuts a look off: a look that
+// is cut off breaks the connection to the proxy.
+func (r *run) until(limit time.Duration, look func() (final bool, err error)) error {
+	end, told := r.Now().Add(limit), ""
+	for {
+		final, err := look()
+		if err == nil || final {
+			return err
+		}
+		if r.Now().After(end) {
+			return fmt.Errorf("%w, after %s%w", err, limit, silent{errTooLong})
+		}
+		if text := err.Error(); text != told {
+			told = text
+			r.tell(text)
+		}
+		if err := r.wait(poll); err != nil {
+			return err
+		}
+	}
+}
+
+// silent is an error that marks another one and adds no words to it.
+type silent struct{ error }
+
+// Error implements error.
+func (silent) Error() string { return "" }
+
+// Unwrap makes the mark visible.
+func (s silent) Unwrap() error { return s.error }
+
+// holder names this command.
+func (r *run) holder() Holder {
+	h := r.Holder
+	h.What, h.Since = r.plan.Command, r.asked
+	return h
+}
+
+// warn notes something that went wrong beside what was asked.
+func (r *run) warn(text string) {
+	if r.outcome.Warning != "" {
+		text = r.outcome.Warning + "; " + text
+	}
+	r.outcome.Warning = text
+}
+
+// undo takes back what a failed step left, by the steps that the next command would
+// take, and returns the cause with what became of it. It opens a new connection when
+// the old one broke: what undoes an act never depends on what just failed.
+func (r *run) undo(cause error) error {
+	ctx := context.WithoutCancel(r.user)
+	r.stopMeter()
+	if !r.open {
+		return cause
+	}
+	r.ending = true
+	op := r.op
+	d, err := r.again(ctx)
+	if err != nil {
+		return fmt.Errorf("%w; what had begun could not be undone (%w); finish or undo it: bgctl heal %s", cause, err, op.To)
+	}
+	way := recoverOperation(&op, &d)
+	after := way.after(&op, d.Active())
+	r.phased = false
+	r.op = op
+	if err := r.steps(way.steps(&op, failure{cause: cause, after: after})); err != nil {
+		return fmt.Errorf("%w; %s, but that could not be undone (%w); do it again: bgctl heal %s", cause, after, err, op.To)
+	}
+	if ill, ok := errors.AsType[*UnreadyError](cause); ok {
+		ill.After = after
+		return ill
+	}
+	return fmt.Errorf("%w; %s", cause, after)
+}
+
+// again observes through a connection that works: the one there is, or a new one that has
+// the lock.
+func (r *run) again(ctx context.Context) (Deployment, error) {
+	if st, err := r.router.Status(ctx); err == nil && r.keeps(&st) {
+		return r.Observe(ctx)
+	}
+	if err := r.reopen(ctx); err != nil {
+		return Deployment{}, err
+	}
+	st, err := r.router.Status(ctx)
+	if err != nil {
+		return Deployment{}, err
+	}
+	if !r.keeps(&st) {
+		return Deployment{}, fmt.Errorf("%w: another command has taken over", ErrChanged)
+	}
+	return r.Observe(ctx)
+}
+
+// reopen replaces a connection that broke by a new one that has the lock. An agent whose
+// client is gone lets go of the lock in a moment.
+func (r *run) reopen(ctx context.Context) error {
+	_ = r.router.Close() // it broke
+	return r.until(reopenLimit, func() (bool, error) {
+		router, err := r.Open(ctx)
+		if err != nil {
+			return false, err
+		}
+		if err := router.Lock(ctx, r.holder()); err != nil {
+			_ = router.Close() // it has no use without the lock
+			return false, err
+		}
+		r.router = router
+		return false, nil
+	})
+}
+
+// keeps reports whether the operation under way is still this command's.
+func (r *run) keeps(st *RouterStatus) bool {
+	return st.Unfinished != nil && st.Unfinished.ID == r.op.ID
+}
+
+// nothingToDo says why a plan is empty.
+func nothingToDo(p *Plan) string {
+	switch p.Action {
+	case ActSwitch:
+		return fmt.Sprintf("%s is active already, nothing to do", p.To)
+	case ActHeal:
+		return fmt.Sprintf("%s is healthy and under no fault, nothing to do", p.To)
+	case ActPromote:
+		return "no release is being watched, nothing to do"
+	case ActChaos, ActRestart, ActDeploy, ActRollback, ActUp, ActDown:
+	}
+	return "nothing to do"
 }

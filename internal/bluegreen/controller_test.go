@@ -71,9 +71,11 @@ func TestController_FailedProbeChangesNothing(t *testing.T) {
 		"connection refused":        {Err: "connection refused"},
 		"the answer came from blue": {Status: 200, Pool: bluegreen.Blue},
 	} {
-		proxy.Probes[bluegreen.Green] = probe
+		delete(proxy.Probes, bluegreen.Green)
 		c, e := controller(proxy)
-		_, err := c.Execute(t.Context(), planSwitch(t, e, bluegreen.Green), nil)
+		plan := planSwitch(t, e, bluegreen.Green)
+		proxy.Probes[bluegreen.Green] = probe
+		_, err := c.Execute(t.Context(), plan, nil)
 		if !errors.Is(err, bluegreen.ErrRefused) || !strings.Contains(err.Error(), name) {
 			t.Errorf("err = %v, want a refusal with %q", err, name)
 		}

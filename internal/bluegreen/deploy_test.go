@@ -39,13 +39,15 @@ check ok    no fault: no injected fault on green
  7. install  replace v0 (shop:v0) in green by v2 (shop:v2)
  8. ready    wait until green is ready, at most 2m0s; else v0 (shop:v0) comes back
  9. probe    ask green for /healthz through nginx, 3 times
-10. keep     keep GREEN_IMAGE and RELEASE_ID_GREEN in .env in step
+10. keep     record what stands in green, keep GREEN_IMAGE and RELEASE_ID_GREEN in .env in step
 11. admit    let green take over again when blue fails
-12. route    rename active/blue to active/green in the proxy (no reload)
-13. verify   verify on fresh connections that green answers
-14. env      keep ACTIVE_POOL in .env in step
-15. close    close the journal entry
-16. bake     watch green for 10m0s; back to blue when more than 2 % of its requests fail
+12. meter    start clients that hold connections across the switch
+13. route    rename active/blue to active/green in the proxy (no reload)
+14. verify   verify on fresh connections that green answers
+15. env      keep ACTIVE_POOL in .env in step
+16. receipt  count what the switch cost the clients
+17. close    close the journal entry
+18. bake     watch green for 10m0s; back to blue when more than 2 % of its requests fail
 undo: bgctl rollback
 `
 	if diff := cmp.Diff(want, p.String()); diff != "" {
@@ -152,7 +154,7 @@ func moved(kind bluegreen.Action, from, to bluegreen.Pool, old, now string) blue
 		return &bluegreen.Release{ID: id, Image: "shop:" + id, ImageID: "sha256:shop:" + id}
 	}
 	return bluegreen.Operation{
-		ID: old + now, Kind: kind, From: from, To: to, Old: rel(old), New: rel(now), Result: "done", Finished: time.Unix(1, 0),
+		ID: old + now, Kind: kind, From: from, To: to, Old: rel(old), New: rel(now), Ending: bluegreen.EndDone, Result: "done", Finished: time.Unix(1, 0),
 	}
 }
 
@@ -160,9 +162,9 @@ func TestPlanRollback_GoesBackThroughTheJournal(t *testing.T) {
 	blue, green := bluegreen.Blue, bluegreen.Green
 	deploy, back, sw := bluegreen.ActDeploy, bluegreen.ActRollback, bluegreen.ActSwitch
 	staged := moved(deploy, green, blue, "v2", "v3")
-	staged.Staged, staged.Result = true, "staged"
+	staged.Staged, staged.Ending = true, bluegreen.EndStaged
 	failed := moved(deploy, green, blue, "v2", "v3")
-	failed.Result = "failed: it was sick"
+	failed.Ending, failed.Result = bluegreen.EndFailed, "failed: it was sick"
 	for _, tt := range []struct {
 		name  string
 		moves []bluegreen.Operation
@@ -221,7 +223,7 @@ func TestPlanRollback_KeepsTheGates(t *testing.T) {
 func TestPlanRestart(t *testing.T) {
 	d := world(t, bluegreen.Blue)
 	p, err := bluegreen.PlanRestart(&d, bluegreen.Green, "", bluegreen.RollbackOptions{})
-	if err != nil || len(p.Steps) != 3 || p.Severe {
+	if err != nil || len(p.Steps) != 6 || p.Severe {
 		t.Errorf("restart of the standby: %v\n%s", err, p.String())
 	}
 	d = world(t, bluegreen.Blue, container(bluegreen.Green, "exited", ""))

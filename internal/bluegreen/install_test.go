@@ -84,7 +84,7 @@ func TestController_DeployPutsTheReleaseInPlaceAndMovesTraffic(t *testing.T) {
 		if op.Result != "done" || op.Before.ID != "v0" || op.Old.ID != "v1" || op.New.ImageID != "sha256:shop:v2" || out.Undo != "bgctl rollback" {
 			t.Errorf("journal %+v, undo %q", op, out.Undo)
 		}
-		want := []bluegreen.StepOp{"journal", "solo", "drain", "install", "ready", "probe", "keep", "admit", "route", "verify", "env", "close"}
+		want := []bluegreen.StepOp{"journal", "solo", "drain", "install", "ready", "probe", "keep", "admit", "meter", "route", "verify", "env", "receipt", "close"}
 		if diff := cmp.Diff(want, b.proxy.Phases); diff != "" {
 			t.Errorf("phases in the journal: %s", diff)
 		}
@@ -124,8 +124,11 @@ func TestController_DeployWithoutAnImageTouchesNothing(t *testing.T) {
 
 func TestController_DeployGivesThePlaceBack(t *testing.T) {
 	for name, breakIt := range map[string]func(*bench){
-		"unhealthy":             func(b *bench) { b.install.Health["shop:v2"] = "unhealthy" },
-		"never healthy":         func(b *bench) { b.install.Health["shop:v2"] = "starting" },
+		"unhealthy": func(b *bench) { b.install.Health["shop:v2"] = "unhealthy" },
+		"never healthy": func(b *bench) {
+			b.install.Health["shop:v2"] = "starting"
+			b.engine.Checks = map[string]error{"green": errors.New("exit 1")}
+		},
 		"cannot be installed":   func(b *bench) { b.install.FailInstall["v2"] = errors.New("port taken") },
 		"no answer on the port": func(b *bench) { b.proxy.Probes[bluegreen.Green] = bluegreen.ProbeResult{Err: "connection refused"} },
 	} {
@@ -275,7 +278,7 @@ func TestController_NextDeployReplacesOneThatWasCutOff(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "green holds v0") {
 			t.Errorf("err = %v, want v0 back: what the cut-off deploy left was never verified", err)
 		}
-		want := []string{"resolve shop:v3 missing", "install v3 in green", "install v0 in green"}
+		want := []string{"resolve shop:v3 missing", "install v3 in green", "put v0 back into green"}
 		if diff := cmp.Diff(want, b.install.Calls); diff != "" {
 			t.Error(diff)
 		}

@@ -21,41 +21,16 @@ const (
 	ActDeploy   Action = "deploy"
 	ActRollback Action = "rollback"
 	ActPromote  Action = "promote"
+
+	ActUp   Action = "up"
+	ActDown Action = "down"
 )
 
-// StepOp is one kind of step.
+// StepOp names a kind of step. Plans in JSON and the journal carry these names.
 type StepOp string
 
-// The steps that the [Controller] can execute.
-const (
-	OpLock    StepOp = "lock"    // take the deployment's lock
-	OpRecheck StepOp = "recheck" // observe again: has the world changed since planning?
-	OpProbe   StepOp = "probe"   // ask the pool through nginx
-	OpJournal StepOp = "journal" // record the operation before acting
-	OpRoute   StepOp = "route"   // rename the flag file
-	OpVerify  StepOp = "verify"  // the proxy answers from the new pool
-	OpEnv     StepOp = "env"     // keep .env in step
-	OpRecord  StepOp = "record"  // record the fault before acting
-	OpBreak   StepOp = "break"   // inject the fault
-	OpHold    StepOp = "hold"    // keep it for the asked time
-	OpRepair  StepOp = "repair"  // undo the fault
-	OpRestart StepOp = "restart" // restart a container
-	OpReady   StepOp = "ready"   // wait until the pool is ready
-	OpClose   StepOp = "close"   // close the journal entry
-	OpUnlock  StepOp = "unlock"  // let others act while the fault stands
-	OpRelock  StepOp = "relock"  // take the lock again, waiting for others to end
-
-	OpImage   StepOp = "image"   // make sure the engine has the image
-	OpSolo    StepOp = "solo"    // keep the pool out of the failover
-	OpDrain   StepOp = "drain"   // wait until the pool has no request in flight
-	OpInstall StepOp = "install" // recreate the pool's containers with the release
-	OpKeep    StepOp = "keep"    // keep the image in .env in step
-	OpAdmit   StepOp = "admit"   // let the pool take over again when the other one fails
-	OpBake    StepOp = "bake"    // watch the new release, roll back on a breach
-	OpPromote StepOp = "promote" // end the watching, the new release stays
-)
-
-// Step is one step of a plan.
+// Step is one step of a plan. Each kind of step has a file of its own, which holds its
+// words, its execution and what its being cut off means.
 type Step struct {
 	Op        StepOp    `json:"op"`
 	Pool      Pool      `json:"pool,omitempty"`
@@ -63,6 +38,10 @@ type Step struct {
 	Mode      FaultMode `json:"mode,omitempty"`
 	Count     int       `json:"count,omitempty"`
 	Text      string    `json:"text"` // what it does, for people
+	// Detail lists what a step does that stands for several changes.
+	Detail []string `json:"detail,omitempty"`
+
+	act act
 }
 
 // Check is one condition a plan was gated on.
@@ -72,8 +51,8 @@ type Check struct {
 	Text string `json:"text"`
 }
 
-// Plan is what will be done, in order. It is a value: planning changes nothing,
-// and the plan a dialog shows is the plan that runs.
+// Plan is what will be done, in order. It is a value: planning changes nothing, and
+// the steps that are shown are the steps that are executed.
 type Plan struct {
 	Action  Action        `json:"action"`
 	Project string        `json:"project"`
@@ -83,6 +62,7 @@ type Plan struct {
 	For     time.Duration `json:"for,omitempty"`
 	Checks  []Check       `json:"checks,omitempty"`
 	Steps   []Step        `json:"steps"`
+	Notes   []string      `json:"notes,omitempty"`   // what the operator should know, done or not
 	Undo    string        `json:"undo,omitempty"`    // the command that undoes it
 	Command string        `json:"command,omitempty"` // the command that does it
 	Severe  bool          `json:"severe,omitempty"`  // users may notice: ask for the name
@@ -91,14 +71,25 @@ type Plan struct {
 	New     *Release      `json:"new,omitempty"`     // what takes traffic afterwards, or stands in To
 	Deploy  *DeploySpec   `json:"deploy,omitempty"`  // what is put into To
 	Bake    *BakeSpec     `json:"bake,omitempty"`    // how it is watched afterwards
+	// Recovers says what becomes of commands that were cut off, before anything else.
+	Recovers []string `json:"recovers,omitempty"`
+
+	left leftovers // what the plan was made to recover
+	stop string    // why the command ends after the recovery
 }
 
 // Empty reports whether there is nothing to do.
 func (p *Plan) Empty() bool { return len(p.Steps) == 0 }
 
+// add appends steps.
+func (p *Plan) add(steps ...Step) { p.Steps = append(p.Steps, steps...) }
+
 // String is the plan as --dry-run prints it, one step a line.
 func (p *Plan) String() string {
 	var b strings.Builder
+	for _, note := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", note)
+	}
 	for _, c := range p.Checks {
 		mark := "ok  "
 		if !c.OK {
@@ -112,6 +103,9 @@ func (p *Plan) String() string {
 	digits := len(strconv.Itoa(len(p.Steps)))
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "%*d. %-8s %s\n", digits, i+1, s.Op, s.Text)
+		for _, line := range s.Detail {
+			fmt.Fprintf(&b, "%*s%s\n", digits+11, "", line)
+		}
 	}
 	if p.Undo != "" {
 		fmt.Fprintf(&b, "undo: %s\n", p.Undo)
@@ -122,7 +116,8 @@ func (p *Plan) String() string {
 // ErrRefused marks a plan that a gate refused; nothing was changed.
 var ErrRefused = errors.New("refused")
 
-// ErrChanged marks a plan whose world changed between planning and acting.
+// ErrChanged marks a plan whose world changed between planning and acting. Nothing
+// that the plan names was done.
 var ErrChanged = errors.New("state changed")
 
 // RefusedError says which gates refused a plan.
@@ -144,140 +139,6 @@ func (e *RefusedError) Error() string {
 // Is makes errors.Is(err, ErrRefused) true.
 func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
-// SwitchOptions steer [PlanSwitch].
-type SwitchOptions struct {
-	Force  bool // act although a gate fails
-	Probes int  // probes through nginx before the switch; 0 means 3
-	Bake   BakeSpec
-}
-
-// PlanSwitch plans to move all traffic to pool. A plan for a pool that is active
-// already is empty. It returns a [RefusedError] when a gate fails and force is off.
-func PlanSwitch(d *Deployment, to Pool, opts SwitchOptions) (Plan, error) {
-	p := Plan{
-		Action: ActSwitch, Project: d.Project, From: d.Active(), To: to,
-		Command: "bgctl switch " + to.String(),
-	}
-	if err := needRouter(d, ActSwitch); err != nil {
-		return p, err
-	}
-	if d.Active() == to {
-		return p, nil
-	}
-	p.Undo = "bgctl switch " + d.Active().String()
-	p.Old, p.New = d.Pool(d.Active()).Holds(), d.Pool(to).Holds()
-	p.Checks = poolChecks(d, to)
-	if err := p.gate(opts.guard()); err != nil {
-		return p, err
-	}
-	p.Severe = len(p.Forced) > 0
-	p.switchSteps(&opts)
-	p.bakeStep(opts.Bake)
-	return p, nil
-}
-
-// switchSteps lists what moves traffic from the plan's pool to the other.
-func (p *Plan) switchSteps(opts *SwitchOptions) {
-	from, to := p.From, p.To
-	probes := opts.Probes
-	if probes == 0 {
-		probes = 3
-	}
-	p.Steps = []Step{
-		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpRecheck, Pool: from, Text: fmt.Sprintf("refuse if %s is no longer active", from)},
-	}
-	if !opts.Force {
-		p.Steps = append(p.Steps, Step{
-			Op: OpProbe, Pool: to, Count: probes,
-			Text: fmt.Sprintf("ask %s for /healthz through nginx, %d times", to, probes),
-		})
-	}
-	p.Steps = append(
-		p.Steps,
-		Step{Op: OpJournal, Pool: to, Text: "write the operation to the journal"},
-		Step{Op: OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", from, to)},
-		Step{Op: OpVerify, Pool: to, Text: fmt.Sprintf("verify on fresh connections that %s answers", to)},
-		Step{Op: OpEnv, Pool: to, Text: "keep ACTIVE_POOL in .env in step"},
-		Step{Op: OpClose, Pool: to, Text: "close the journal entry with the receipt"},
-	)
-}
-
-// ChaosOptions steer [PlanChaos].
-type ChaosOptions struct {
-	Mode  FaultMode
-	For   time.Duration // 0: until healed
-	Force bool          // act although no healthy pool would be left
-}
-
-// PlanChaos plans to break a pool. It refuses to break the last healthy one.
-func PlanChaos(d *Deployment, pool Pool, opts ChaosOptions) (Plan, error) {
-	p := Plan{
-		Action: ActChaos, Project: d.Project, From: d.Active(), To: pool, Mode: opts.Mode, For: opts.For,
-		Command: fmt.Sprintf("bgctl chaos %s --mode %s", pool, opts.Mode),
-		Undo:    "bgctl heal " + pool.String(),
-		Severe:  d.Active() == pool,
-	}
-	if err := needRouter(d, ActChaos); err != nil {
-		return p, err
-	}
-	other := d.Pool(pool.Other())
-	p.Checks = append(p.Checks, Check{
-		Name: "other pool", OK: other.Ready() && other.Fault == nil,
-		Text: fmt.Sprintf("%s is %s; it must carry the traffic", pool.Other(), describe(other)),
-	}, Check{
-		Name: "target", OK: len(d.Pool(pool).Containers) > 0,
-		Text: fmt.Sprintf("%s has %d container(s)", pool, len(d.Pool(pool).Containers)),
-	}, Check{
-		Name: "no fault yet", OK: d.Pool(pool).Fault == nil,
-		Text: faultText(d.Pool(pool)),
-	})
-	if err := p.gate(opts.guard()); err != nil {
-		return p, err
-	}
-	p.Steps = []Step{
-		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpRecheck, Pool: pool, Mode: opts.Mode, Text: fmt.Sprintf("refuse unless %s is still healthy", pool.Other())},
-		{Op: OpRecord, Pool: pool, Mode: opts.Mode, Text: "record the undo before acting"},
-		{Op: OpBreak, Pool: pool, Mode: opts.Mode, Text: breakText(pool, opts.Mode)},
-	}
-	if opts.For > 0 {
-		p.Command += " --for " + opts.For.String()
-		p.Steps = append(
-			p.Steps,
-			Step{Op: OpUnlock, Text: "release the lock, so that others can act"},
-			Step{Op: OpHold, Pool: pool, Text: fmt.Sprintf("keep it for %s", opts.For)},
-			Step{Op: OpRelock, Text: "take the lock again"},
-			Step{Op: OpRepair, Pool: pool, Text: "undo the fault"},
-			Step{Op: OpReady, Pool: pool, Text: fmt.Sprintf("wait until %s is ready", pool)},
-		)
-	}
-	return p, nil
-}
-
-// PlanHeal plans to undo every fault on pool and to bring its containers up.
-func PlanHeal(d *Deployment, pool Pool) (Plan, error) {
-	p := Plan{
-		Action: ActHeal, Project: d.Project, From: d.Active(), To: pool,
-		Command: "bgctl heal " + pool.String(),
-	}
-	ps := d.Pool(pool)
-	if ps.Fault == nil && ps.Ready() && !leftOver(d, pool) {
-		return p, nil
-	}
-	if len(ps.Containers) == 0 {
-		return p, &RefusedError{
-			Action: ActHeal, Reasons: []string{fmt.Sprintf("%s has no container", pool)}, Hint: "create it: bgctl up",
-		}
-	}
-	p.Steps = []Step{
-		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpRepair, Pool: pool, Text: fmt.Sprintf("unpause, start and stop faults in %s", pool)},
-		{Op: OpReady, Pool: pool, Text: fmt.Sprintf("wait until %s is ready", pool)},
-	}
-	return p, nil
-}
-
 // guard says whether a failed check refuses a plan or is listed in it.
 type guard uint8
 
@@ -286,17 +147,9 @@ const (
 	forced
 )
 
-// guard of the options.
-func (o *SwitchOptions) guard() guard {
-	if o.Force {
-		return forced
-	}
-	return strict
-}
-
-// guard of the options.
-func (o *ChaosOptions) guard() guard {
-	if o.Force {
+// guardOf is the guard that a --force flag asks for.
+func guardOf(force bool) guard { //nolint:revive // the flag is the user's --force, which every planner passes on
+	if force {
 		return forced
 	}
 	return strict
@@ -317,6 +170,7 @@ func (p *Plan) gate(g guard) error {
 		return &RefusedError{Action: p.Action, Reasons: failed, Hint: "nothing was changed; --force skips this check"}
 	}
 	p.Forced = failed
+	p.Severe = true
 	return nil
 }
 
@@ -357,7 +211,11 @@ func describe(ps *PoolState) string {
 		}
 		parts = append(parts, word)
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	if why := ps.silence(); why != "" {
+		text += ", but does not answer the proxy: " + why
+	}
+	return text
 }
 
 // faultText says which injected fault a pool is under.
@@ -366,23 +224,4 @@ func faultText(ps *PoolState) string {
 		return fmt.Sprintf("no injected fault on %s", ps.Pool)
 	}
 	return fmt.Sprintf("%s is under an injected fault (%s); bgctl heal %s undoes it", ps.Pool, ps.Fault.Mode, ps.Pool)
-}
-
-// breakText says what a fault does.
-func breakText(pool Pool, mode FaultMode) string {
-	switch mode {
-	case FaultKill:
-		return fmt.Sprintf("SIGKILL every container of %s (the engine will not restart them)", pool)
-	case FaultStop:
-		return fmt.Sprintf("stop every container of %s gracefully", pool)
-	case FaultPause:
-		return fmt.Sprintf("freeze every container of %s", pool)
-	case FaultError:
-		return fmt.Sprintf("make %s answer 500 to every request", pool)
-	case FaultTimeout:
-		return fmt.Sprintf("make %s never answer", pool)
-	case FaultSlow:
-		return fmt.Sprintf("make %s answer late", pool)
-	}
-	return "unknown fault " + string(mode)
 }

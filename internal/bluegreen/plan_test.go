@@ -40,14 +40,16 @@ func TestPlanSwitch_StepsInOrder(t *testing.T) {
 	}
 	want := `check ok    containers: green is healthy
 check ok    no fault: no injected fault on green
-1. lock     take the deployment's lock
-2. recheck  refuse if blue is no longer active
-3. probe    ask green for /healthz through nginx, 3 times
-4. journal  write the operation to the journal
-5. route    rename active/blue to active/green in the proxy (no reload)
-6. verify   verify on fresh connections that green answers
-7. env      keep ACTIVE_POOL in .env in step
-8. close    close the journal entry with the receipt
+ 1. lock     take the deployment's lock
+ 2. meter    start clients that hold connections across the switch
+ 3. recheck  refuse if blue is no longer active, or green holds another release
+ 4. probe    ask green for /healthz through nginx, 3 times
+ 5. journal  write the operation to the journal
+ 6. route    rename active/blue to active/green in the proxy (no reload)
+ 7. verify   verify on fresh connections that green answers
+ 8. env      keep ACTIVE_POOL in .env in step
+ 9. receipt  count what the switch cost the clients
+10. close    close the journal entry
 undo: bgctl switch blue
 `
 	if diff := cmp.Diff(want, p.String()); diff != "" {
@@ -71,7 +73,9 @@ func TestPlanSwitch_Refusals(t *testing.T) {
 	}{
 		{"stopped", container(bluegreen.Green, "exited", ""), "green is exited (code 0)"},
 		{"unhealthy", container(bluegreen.Green, "running", "unhealthy"), "green is unhealthy"},
-		{"starting", container(bluegreen.Green, "running", "starting"), "green is starting"},
+		{"starting and silent", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) {
+			d.Green.Containers[0].Health, d.Green.Answer = "starting", &bluegreen.ProbeResult{Err: "connection refused"}
+		}, "green is starting, but does not answer the proxy: connection refused"},
 		{"paused although healthy", container(bluegreen.Green, "paused", "healthy"), "green is paused"},
 		{"missing", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Green.Containers = nil }, "green is missing"},
 		{"under a fault", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) {
@@ -133,7 +137,7 @@ func TestPlanChaos_ReleasesTheLockWhileTheFaultStands(t *testing.T) {
 		ops = append(ops, s.Op)
 	}
 	want := []bluegreen.StepOp{
-		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpRecord, bluegreen.OpBreak,
+		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpRecord, bluegreen.OpJournal, bluegreen.OpBreak, bluegreen.OpClose,
 		bluegreen.OpUnlock, bluegreen.OpHold, bluegreen.OpRelock, bluegreen.OpRepair, bluegreen.OpReady,
 	}
 	if diff := cmp.Diff(want, ops); diff != "" {
@@ -150,7 +154,7 @@ func TestDeployment_Condition(t *testing.T) {
 		{"healthy", func(*bluegreentest.Engine, *bluegreen.Deployment) {}, bluegreen.OK},
 		{"standby stopped", container(bluegreen.Green, "exited", ""), bluegreen.Degraded},
 		{"active stopped", container(bluegreen.Blue, "exited", ""), bluegreen.FailedOver},
-		{"no proxy", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Proxy = nil }, bluegreen.Down},
+		{"no proxy", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Proxy = nil }, bluegreen.Outage},
 		{"silent proxy", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Router = nil }, bluegreen.Unknown},
 		{"locked", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Router.Lock = &bluegreen.Holder{} }, bluegreen.Switching},
 		{"watcher ill", func(_ *bluegreentest.Engine, d *bluegreen.Deployment) { d.Watcher.Health = "unhealthy" }, bluegreen.Degraded},

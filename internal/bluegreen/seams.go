@@ -71,7 +71,9 @@ func (e *SettingError) Error() string { return e.Reason }
 
 // Router is the proxy's side of a deployment: the flag that steers traffic, the
 // lock and the journal that live beside it, and requests made from the proxy's
-// own network. All methods may fail with a transport error; none retries.
+// own network. All methods may fail with a transport error; none retries. A call that is
+// given up breaks the connection, and the lock goes with it: the controller gives none up,
+// so that each has to be bounded by itself.
 type Router interface {
 	// Status reads the state directory.
 	Status(ctx context.Context) (RouterStatus, error)
@@ -131,9 +133,19 @@ type Installer interface {
 	// release with what the image is. A release with an ID is resolved to that
 	// very image, whatever its reference means by now. It fails with [ErrImage].
 	Resolve(ctx context.Context, rel Release, pull PullPolicy) (Release, error)
-	// Install makes every container of pool run rel, and starts what does not
-	// run. It does not wait until they are ready.
+	// Install makes every container of pool run rel with the configuration of the file, and
+	// starts what does not run. It does not wait until they are ready. The containers that
+	// stood there are kept aside, stopped, until Settle or PutBack.
 	Install(ctx context.Context, pool Pool, rel Release, on func(detail string)) error
+	// PutBack makes the pool hold again what Install set aside: the same containers, with
+	// the image, the environment and the labels they had. Where none is aside, the release
+	// is installed. It may be called whatever of an Install was done.
+	PutBack(ctx context.Context, pool Pool, before Release, on func(detail string)) error
+	// Settle removes what Install set aside.
+	Settle(ctx context.Context, pool Pool) error
+	// Config returns the hash of the pool's configuration as the file has it, without image
+	// and release; "" when the file has no such pool.
+	Config(ctx context.Context, pool Pool) (string, error)
 	// Keep writes rel to where the pool's image is configured. The text it returns
 	// says what the operator should know beside it.
 	Keep(ctx context.Context, pool Pool, rel Release) (note string, err error)
@@ -156,11 +168,33 @@ type Engine interface {
 	Pause(ctx context.Context, container string) error
 	Unpause(ctx context.Context, container string) error
 	Restart(ctx context.Context, container string) error
+	// Check runs the container's own health check once. It returns nil when the check
+	// passes, or when the container has none.
+	Check(ctx context.Context, container string) error
 }
 
-// Meter measures what a switch costs. Start is called before the rename; the
-// function it returns ends the measurement after moved, the moment at which the
-// rename had returned.
+// Meter measures what a switch costs. Start begins and does not wait.
 type Meter interface {
-	Start(ctx context.Context, from, to Pool) (finish func(ctx context.Context, asked, moved time.Time) Receipt)
+	Start(ctx context.Context, from, to Pool) Measurement
+}
+
+// Measurement is one measurement under way.
+type Measurement interface {
+	// Ready waits until the clients have got their first answers, for a bounded time.
+	Ready(ctx context.Context)
+	// Finish ends the measurement. moved is the moment at which the rename had returned.
+	Finish(ctx context.Context, moved time.Time) Receipt
+}
+
+// Stack changes what a deployment has beside its pools, as a plan of `up` or `down` lists
+// it. It is made for one plan.
+type Stack interface {
+	// Converge makes containers, networks and volumes beside pools and proxy match the file,
+	// and gets every image that the plan needs before it changes anything.
+	Converge(ctx context.Context, on func(detail string)) error
+	// ReplaceProxy replaces the proxy's container and returns how long nothing listened.
+	// What it returns an error for has been put back, as far as the error does not say else.
+	ReplaceProxy(ctx context.Context, on func(detail string)) (gap time.Duration, err error)
+	// Remove removes what the plan lists.
+	Remove(ctx context.Context, on func(detail string)) error
 }

@@ -1,7 +1,8 @@
 package bluegreen
 
 import (
-	"strings"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -47,21 +48,47 @@ func (c *Container) Ready() bool {
 	return c.State == "running" && (c.Health == "" || c.Health == "healthy")
 }
 
+// Up reports whether the container runs and no health check of it has failed. The
+// first check comes an interval after the start.
+func (c *Container) Up() bool { return c.Ready() || c.State == "running" && c.Health == "starting" }
+
 // PoolState is one pool as last observed.
 type PoolState struct {
-	Pool       Pool        `json:"pool"`
-	Containers []Container `json:"containers"`
-	Fault      *Fault      `json:"fault,omitempty"` // injected by us and not yet undone
+	Pool       Pool         `json:"pool"`
+	Containers []Container  `json:"containers"`
+	Fault      *Fault       `json:"fault,omitempty"`  // injected by us and not yet undone
+	Answer     *ProbeResult `json:"answer,omitempty"` // to the proxy's last request for its health path; nil: not asked
 }
 
-// Ready reports whether at least one container of the pool is ready.
+// Ready reports whether the pool can take traffic: at least one of its containers is
+// ready, and the pool answers the proxy, as far as that has been asked.
+//
+// A container whose first health check is still to come, up to an interval after its
+// start, is ready when the pool answers.
 func (p *PoolState) Ready() bool {
+	if p.Answer != nil && !p.Answer.Answers() {
+		return false
+	}
 	for i := range p.Containers {
-		if p.Containers[i].Ready() {
+		c := &p.Containers[i]
+		if c.Ready() || p.Answer != nil && c.State == "running" && c.Health == "starting" {
 			return true
 		}
 	}
 	return false
+}
+
+// silence says why a pool with a container that runs does not answer the proxy, "" when
+// the pool answers or was not asked.
+func (p *PoolState) silence() string {
+	runs := slices.ContainsFunc(p.Containers, func(c Container) bool { return c.State == "running" })
+	if !runs || p.Answer == nil || p.Answer.Answers() {
+		return ""
+	}
+	if p.Answer.Err != "" {
+		return p.Answer.Err
+	}
+	return fmt.Sprintf("its health path gives %d", p.Answer.Status)
 }
 
 // Holds returns what stands in the pool, nil when it has no container.
@@ -141,6 +168,19 @@ func (d *Deployment) Pool(pool Pool) *PoolState {
 	return nil
 }
 
+// Standing returns the record of what stands in pool, nil when there is none.
+func (d *Deployment) Standing(pool Pool) *Standing {
+	if d.Router == nil {
+		return nil
+	}
+	for i := range d.Router.Standing {
+		if d.Router.Standing[i].Pool == pool {
+			return &d.Router.Standing[i]
+		}
+	}
+	return nil
+}
+
 // Condition is the deployment's state in one word, as `bgctl status` prints it.
 type Condition string
 
@@ -152,33 +192,42 @@ const (
 	Switching  Condition = "switching" // somebody changes the deployment
 	Draining   Condition = "draining"  // a pool's last requests end before its release is replaced
 	Baking     Condition = "baking"    // a new release takes traffic and is watched
-	Down       Condition = "down"      // no pool or no proxy
+	Down       Condition = "down"      // nothing of it runs
+	Outage     Condition = "outage"    // something runs, but no request can be answered
 	Unknown    Condition = "unknown"   // the proxy runs and does not answer
 )
 
 // Conditions returns every condition.
 func Conditions() []Condition {
-	return []Condition{OK, Degraded, FailedOver, Switching, Draining, Baking, Down, Unknown}
+	return []Condition{OK, Degraded, FailedOver, Switching, Draining, Baking, Down, Outage, Unknown}
+}
+
+// runs reports whether the proxy or a container of a pool runs.
+func (d *Deployment) runs() bool {
+	running := func(c Container) bool { return c.State != "exited" && c.State != "created" && c.State != "dead" }
+	return d.Proxy != nil && running(*d.Proxy) || slices.ContainsFunc(d.Blue.Containers, running) || slices.ContainsFunc(d.Green.Containers, running)
 }
 
 // Condition derives the state in one word.
 func (d *Deployment) Condition() Condition {
 	switch {
-	case d.Proxy == nil || !d.Blue.Ready() && !d.Green.Ready():
+	case !d.runs():
 		return Down
-	case d.Proxy.State != "running":
-		return Down
+	case d.Proxy == nil, d.Proxy.State != "running":
+		return Outage
 	case d.Router == nil || d.Router.Active == NoPool:
 		return Unknown
 	case d.Router.Lock != nil && d.Router.Current != nil && d.Router.Current.Phase == OpDrain:
 		return Draining
 	case d.Router.Lock != nil:
 		return Switching
+	case !d.Blue.Ready() && !d.Green.Ready():
+		return Outage
 	case !d.Pool(d.Active()).Ready():
 		return FailedOver
-	case !d.Pool(d.Active().Other()).Ready(), !d.Proxy.Ready(), len(d.Router.Faults) > 0:
+	case !d.Pool(d.Active().Other()).Ready(), !d.Proxy.Up(), len(d.Router.Faults) > 0:
 		return Degraded
-	case d.Watcher != nil && !d.Watcher.Ready():
+	case d.Watcher != nil && !d.Watcher.Up(), len(d.Router.Trouble) > 0:
 		return Degraded
 	case d.Router.Solo != nil, d.Router.Bake != nil && !d.Router.Bake.Live:
 		return Degraded // what a cut-off command left behind: the next one settles it
@@ -186,70 +235,4 @@ func (d *Deployment) Condition() Condition {
 		return Baking
 	}
 	return OK
-}
-
-// Holder names who holds the deployment's lock.
-type Holder struct {
-	User  string    `json:"user"`
-	Host  string    `json:"host"`
-	PID   int       `json:"pid"`
-	What  string    `json:"what"` // the command
-	Since time.Time `json:"since"`
-}
-
-// Operation is one journal entry: what was asked, how far it came.
-type Operation struct {
-	ID       string    `json:"id"`
-	Kind     Action    `json:"kind"`
-	From     Pool      `json:"from,omitempty"`
-	To       Pool      `json:"to,omitempty"`
-	By       Holder    `json:"by"`
-	Started  time.Time `json:"started"`
-	Finished time.Time `json:"finished,omitzero"`
-	Result   string    `json:"result,omitempty"` // done, undone, failed: why
-	Receipt  *Receipt  `json:"receipt,omitempty"`
-
-	Phase  StepOp   `json:"phase,omitempty"`  // the step it is at, written before the step is done
-	Before *Release `json:"before,omitempty"` // what stood in To before it was replaced
-	Old    *Release `json:"old,omitempty"`    // what took traffic before
-	New    *Release `json:"new,omitempty"`    // what takes traffic after, or stands in To
-	Staged bool     `json:"staged,omitempty"` // traffic was not meant to move
-	Drain  *Drain   `json:"drain,omitempty"`  // while it drains
-	Bake   *Bake    `json:"bake,omitempty"`   // what watching the new release came to
-	Reason string   `json:"reason,omitempty"` // why it was done, when no person asked
-}
-
-// Moved reports whether the operation moved traffic and ended well.
-func (o *Operation) Moved() bool {
-	return !o.Finished.IsZero() && !o.Staged && o.From != o.To && strings.HasPrefix(o.Result, "done") &&
-		(o.Kind == ActSwitch || o.Kind == ActDeploy || o.Kind == ActRollback)
-}
-
-// Installed reports whether the operation put a release into a pool and left it there.
-func (o *Operation) Installed() bool {
-	return !o.Finished.IsZero() && o.Before != nil && (strings.HasPrefix(o.Result, "done") || strings.HasPrefix(o.Result, "staged"))
-}
-
-// FaultMode is a way to break a pool.
-type FaultMode string
-
-// The fault modes.
-const (
-	FaultKill    FaultMode = "kill"    // SIGKILL; the engine does not restart it
-	FaultStop    FaultMode = "stop"    // graceful stop
-	FaultPause   FaultMode = "pause"   // freeze: connects, never answers
-	FaultError   FaultMode = "error"   // demo app: every answer is 500
-	FaultTimeout FaultMode = "timeout" // demo app: never answers
-	FaultSlow    FaultMode = "slow"    // demo app: answers late
-)
-
-// Fault is an injected failure. It is recorded before it acts, so that
-// `bgctl heal` can undo it whatever became of the command that made it.
-type Fault struct {
-	Pool       Pool      `json:"pool"`
-	Mode       FaultMode `json:"mode"`
-	Containers []string  `json:"containers"` // IDs
-	By         Holder    `json:"by"`
-	Since      time.Time `json:"since"`
-	Until      time.Time `json:"until,omitzero"` // when its command meant to undo it
 }

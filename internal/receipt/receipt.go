@@ -49,6 +49,7 @@ type measurement struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	first    chan struct{} // closed at the first answer
+	held     chan struct{} // closed when the held connections stand
 	once     sync.Once
 	idle     *held
 	long     *held
@@ -58,29 +59,43 @@ type measurement struct {
 	err     error
 }
 
-// Start implements [bluegreen.Meter]. It returns when the first answer came, so
-// that the connections stand before traffic moves.
-func (m *Meter) Start(ctx context.Context, from, to bluegreen.Pool) func(context.Context, time.Time, time.Time) bluegreen.Receipt {
+// Start implements [bluegreen.Meter]. The clients connect while the caller goes on.
+func (m *Meter) Start(ctx context.Context, from, to bluegreen.Pool) bluegreen.Measurement {
 	if m.URL == "" {
 		return skipped("the proxy publishes no port that this machine reaches")
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	run := &measurement{from: from, to: to, cancel: cancel, done: make(chan struct{}), first: make(chan struct{})}
-	run.idle, run.long = hold(ctx, m.URL, ""), hold(ctx, m.URL, "bgctl")
+	run := &measurement{from: from, to: to, cancel: cancel, done: make(chan struct{}), first: make(chan struct{}), held: make(chan struct{})}
+	go func() {
+		defer close(run.held)
+		run.idle, run.long = hold(ctx, m.URL, ""), hold(ctx, m.URL, "bgctl")
+	}()
 	go run.traffic(ctx, m.URL)
-	timer := time.NewTimer(warmUp)
-	defer timer.Stop()
-	select {
-	case <-run.first:
-	case <-run.done:
-	case <-timer.C:
-	}
-	return run.finish
+	return run
 }
 
-// skipped is the end of a measurement that could not begin.
-func skipped(why string) func(context.Context, time.Time, time.Time) bluegreen.Receipt {
-	return func(context.Context, time.Time, time.Time) bluegreen.Receipt { return bluegreen.Receipt{Skipped: why} }
+// Ready implements [bluegreen.Measurement].
+func (m *measurement) Ready(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, warmUp)
+	defer cancel()
+	for _, c := range []chan struct{}{m.first, m.held} {
+		select {
+		case <-c:
+		case <-m.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// skipped is a measurement that could not begin, and why.
+type skipped string
+
+// Ready implements [bluegreen.Measurement].
+func (skipped) Ready(context.Context) {}
+
+// Finish implements [bluegreen.Measurement].
+func (s skipped) Finish(context.Context, time.Time) bluegreen.Receipt {
+	return bluegreen.Receipt{Skipped: string(s)}
 }
 
 // traffic runs the clients until the measurement is cancelled.
@@ -101,10 +116,11 @@ func (m *measurement) traffic(ctx context.Context, base string) {
 	m.mu.Unlock()
 }
 
-// finish waits until the switch shows, ends the traffic and sums up. moved is the
-// moment at which the rename had returned.
-func (m *measurement) finish(ctx context.Context, _, moved time.Time) bluegreen.Receipt {
+// Finish implements [bluegreen.Measurement]: it waits until the switch shows, ends the
+// traffic and sums up.
+func (m *measurement) Finish(ctx context.Context, moved time.Time) bluegreen.Receipt {
 	m.await(ctx, moved)
+	<-m.held // bounded by the time that connecting may take
 	idle, long := m.idle.end(), m.long.end()
 	m.cancel()
 	<-m.done

@@ -30,9 +30,10 @@ func router(t *testing.T, fail func(pool string) bool) (*httptest.Server, *atomi
 
 func TestMeter_CleanSwitch(t *testing.T) {
 	srv, active := router(t, nil)
-	finish := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	m := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	m.Ready(t.Context())
 	active.Store("green")
-	r := finish(t.Context(), time.Now(), time.Now())
+	r := m.Finish(t.Context(), time.Now())
 	if r.Sent < 10 || r.Failed != 0 || r.Late != 0 || r.FirstNew <= 0 || r.FirstNew > 200 || r.Idle != "kept" || r.Long != "kept" {
 		t.Errorf("%+v", r)
 	}
@@ -40,24 +41,26 @@ func TestMeter_CleanSwitch(t *testing.T) {
 
 func TestMeter_CountsWhatTheSwitchBroke(t *testing.T) {
 	srv, active := router(t, func(pool string) bool { return pool == "green" })
-	finish := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	m := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	m.Ready(t.Context())
 	active.Store("green")
-	if r := finish(t.Context(), time.Now(), time.Now()); r.Failed == 0 || !strings.Contains(r.String(), "502") {
+	if r := m.Finish(t.Context(), time.Now()); r.Failed == 0 || !strings.Contains(r.String(), "502") {
 		t.Errorf("%s", r.String())
 	}
 }
 
 func TestMeter_CountsAnswersOfTheOldPoolThatCameLate(t *testing.T) {
 	srv, _ := router(t, nil)
-	finish := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
-	if r := finish(t.Context(), time.Now(), time.Now()); r.Late == 0 || r.FirstNew != 0 {
+	m := (&receipt.Meter{URL: srv.URL}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	m.Ready(t.Context())
+	if r := m.Finish(t.Context(), time.Now()); r.Late == 0 || r.FirstNew != 0 {
 		t.Errorf("the proxy never moved, the receipt says %+v", r)
 	}
 }
 
 func TestMeter_SaysWhyNothingWasMeasured(t *testing.T) {
-	finish := (&receipt.Meter{}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
-	if r := finish(t.Context(), time.Now(), time.Now()); r.Skipped == "" || !strings.Contains(r.String(), "not measured") {
+	m := (&receipt.Meter{}).Start(t.Context(), bluegreen.Blue, bluegreen.Green)
+	if r := m.Finish(t.Context(), time.Now()); r.Skipped == "" || !strings.Contains(r.String(), "not measured") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -73,7 +73,7 @@ func contractJournal(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	if got := status(t, b).Unfinished; got == nil || got.ID != op.ID {
 		t.Fatalf("unfinished = %+v, want %s", got, op.ID)
 	}
-	op.Result = "done"
+	op.Ending, op.Result = bluegreen.EndDone, "done"
 	must(t, a.Finish(t.Context(), op))
 	st := status(t, b)
 	if st.Unfinished != nil || st.Last == nil || st.Last.Result != "done" {
@@ -158,7 +158,7 @@ func contractHistory(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	if got := status(t, b).Current; got == nil || got.Phase != bluegreen.OpInstall {
 		t.Errorf("current = %+v, want the operation of the lock's holder at its phase", got)
 	}
-	op.Phase, op.Finished, op.Result = "", time.Unix(9, 0).UTC(), "done"
+	op.Phase, op.Finished, op.Ending, op.Result = "", time.Unix(9, 0).UTC(), bluegreen.EndDone, "done"
 	must(t, a.Finish(t.Context(), op))
 	op.Bake = &bluegreen.Bake{Operation: op.ID, Verdict: bluegreen.Verdict{Requests: 12}}
 	must(t, a.Finish(t.Context(), op))

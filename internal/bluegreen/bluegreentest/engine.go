@@ -14,6 +14,8 @@ type Engine struct {
 	d     bluegreen.Deployment
 	proxy *Proxy
 	Calls []string
+	// Checks are the results of the containers' own health checks, by ID.
+	Checks map[string]error
 }
 
 var _ bluegreen.Engine = (*Engine)(nil)
@@ -49,6 +51,9 @@ func (e *Engine) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 	d.Router = &st
 	for i := range st.Faults {
 		d.Pool(st.Faults[i].Pool).Fault = &st.Faults[i]
+	}
+	for pool, answer := range st.Answers {
+		d.Pool(pool).Answer = &answer
 	}
 	return d, nil
 }
@@ -95,6 +100,13 @@ func (e *Engine) Pause(_ context.Context, id string) error {
 // Unpause implements [bluegreen.Engine].
 func (e *Engine) Unpause(_ context.Context, id string) error {
 	return e.act("unpause", id, "running", "healthy")
+}
+
+// Check implements [bluegreen.Engine].
+func (e *Engine) Check(_ context.Context, id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.Checks[id]
 }
 
 // Restart implements [bluegreen.Engine].

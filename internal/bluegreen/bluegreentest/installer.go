@@ -2,6 +2,7 @@ package bluegreentest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -23,6 +24,10 @@ type Installer struct {
 	Kept map[bluegreen.Pool]bluegreen.Release
 	// FailInstall makes Install fail for a release.
 	FailInstall map[string]error
+	// Configs are the hashes of the pools' configurations.
+	Configs map[bluegreen.Pool]string
+
+	aside map[bluegreen.Pool]bluegreen.Container
 }
 
 var _ bluegreen.Installer = (*Installer)(nil)
@@ -32,6 +37,7 @@ func NewInstaller(e *Engine, images ...string) *Installer {
 	i := &Installer{
 		Engine: e, Images: map[string]string{}, Health: map[string]string{},
 		Kept: map[bluegreen.Pool]bluegreen.Release{}, FailInstall: map[string]error{},
+		Configs: map[bluegreen.Pool]string{}, aside: map[bluegreen.Pool]bluegreen.Container{},
 	}
 	for _, image := range images {
 		i.Images[image] = "sha256:" + image
@@ -64,6 +70,11 @@ func (i *Installer) Resolve(_ context.Context, rel bluegreen.Release, pull blueg
 func (i *Installer) Install(_ context.Context, pool bluegreen.Pool, rel bluegreen.Release, on func(string)) error {
 	i.call("install %s in %s", rel.ID, pool)
 	on("recreate container shop-" + pool.String())
+	i.mu.Lock()
+	if _, twice := i.aside[pool]; !twice {
+		i.aside[pool] = i.Engine.take(pool)
+	}
+	i.mu.Unlock()
 	if err := i.FailInstall[rel.ID]; err != nil {
 		return err
 	}
@@ -73,6 +84,61 @@ func (i *Installer) Install(_ context.Context, pool bluegreen.Pool, rel bluegree
 	}
 	i.Engine.Hold(pool, rel, health)
 	return nil
+}
+
+// PutBack implements [bluegreen.Installer].
+func (i *Installer) PutBack(ctx context.Context, pool bluegreen.Pool, before bluegreen.Release, on func(string)) error {
+	i.mu.Lock()
+	c, ok := i.aside[pool]
+	delete(i.aside, pool)
+	i.mu.Unlock()
+	if !ok {
+		d, err := i.Engine.Observe(ctx)
+		if err == nil && d.Pool(pool).Holds().Same(&before) {
+			return nil
+		}
+		return errors.Join(err, i.Install(ctx, pool, before, on))
+	}
+	i.call("put %s back into %s", c.Release, pool)
+	i.Engine.give(pool, &c)
+	return nil
+}
+
+// Settle implements [bluegreen.Installer].
+func (i *Installer) Settle(_ context.Context, pool bluegreen.Pool) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.aside, pool)
+	return nil
+}
+
+// Config implements [bluegreen.Installer].
+func (i *Installer) Config(_ context.Context, pool bluegreen.Pool) (string, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.Configs[pool], nil
+}
+
+// Aside reports how many pools have something set aside.
+func (i *Installer) Aside() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.aside)
+}
+
+// take returns the pool's container as it is.
+func (e *Engine) take(pool bluegreen.Pool) bluegreen.Container {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.d.Pool(pool).Containers[0]
+}
+
+// give puts a container back, and starts it.
+func (e *Engine) give(pool bluegreen.Pool, c *bluegreen.Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c.State, c.Health = "running", "healthy"
+	e.d.Pool(pool).Containers[0] = *c
 }
 
 // Keep implements [bluegreen.Installer].

@@ -30,19 +30,40 @@ func (e *RolledBackError) Error() string {
 // errPromoted ends a bake that an operator ended.
 var errPromoted = errors.New("promoted")
 
+// The steps of a bake.
+const (
+	OpBake    StepOp = "bake"    // watch the new release, roll back on a breach
+	OpPromote StepOp = "promote" // end the watching, the new release stays
+)
+
 // bake watches the new release and moves traffic back on a breach. The lock is
 // free meanwhile: others may roll back, promote, or just look.
-func (r *run) bake(ctx context.Context, s Step) error {
+type bake struct {
+	pool, from Pool
+	spec       BakeSpec
+}
+
+// bakeStep adds the watching of the new release, if it is asked for.
+func (p *Plan) bakeStep(b BakeSpec) {
+	if b.For <= 0 {
+		return
+	}
+	p.Bake = &b
+	p.add(Step{
+		Op: OpBake, Pool: p.To, act: bake{p.To, p.From, b},
+		Text: fmt.Sprintf("watch %s for %s; back to %s when more than %g %% of its requests fail", p.To, b.For, p.From, b.Threshold),
+	})
+}
+
+func (s bake) do(ctx context.Context, r *run) error {
 	if r.Gauge == nil {
 		r.warn("the new release is not watched: no gauge")
 		return nil
 	}
 	begin := r.Now()
-	by := r.Holder
-	by.What, by.Since = r.plan.Command, r.asked
 	b := Bake{
-		Operation: r.op.ID, Pool: s.Pool, From: r.plan.From, By: by, Since: begin,
-		Until: begin.Add(r.plan.Bake.For), Threshold: r.plan.Bake.Threshold,
+		Operation: r.op.ID, Pool: s.pool, From: s.from, By: r.holder(), Since: begin,
+		Until: begin.Add(s.spec.For), Threshold: s.spec.Threshold,
 	}
 	d, err := r.Observe(ctx)
 	if err == nil {
@@ -52,11 +73,11 @@ func (r *run) bake(ctx context.Context, s Step) error {
 		err = r.router.Unlock(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("begin to watch %s: %w; its release stays", s.Pool, err)
+		return fmt.Errorf("begin to watch %s: %w; its release stays", s.pool, err)
 	}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
-	verdict := r.Gauge.Watch(watching, &d, s.Pool)
+	verdict := r.Gauge.Watch(watching, &d, s.pool)
 	err = r.watch(ctx, &b, verdict)
 	return r.endBake(ctx, &b, err)
 }
@@ -64,14 +85,10 @@ func (r *run) bake(ctx context.Context, s Step) error {
 // watch looks every second until the time is over, or something ends it: a breach
 // is a [RolledBackError], errPromoted an operator's word.
 func (r *run) watch(ctx context.Context, b *Bake, verdict func() (Verdict, error)) error {
-	ticker := time.NewTicker(bakeTick)
-	defer ticker.Stop()
 	recorded, ill := b.Since, 0
 	for {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := r.wait(bakeTick); err != nil {
+			return err
 		}
 		now := r.Now()
 		v, err := verdict()
@@ -155,24 +172,20 @@ func (r *run) endBake(ctx context.Context, b *Bake, err error) error {
 
 // recordBake writes the end of a bake to the journal, beside the deploy's entry.
 func (r *run) recordBake(ctx context.Context, b *Bake) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actTimeout)
+	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	op := r.op
 	op.Bake = b
-	err := errors.Join(r.router.EndBake(ctx, b.Operation), r.router.Finish(ctx, op))
+	err := errors.Join(r.router.Finish(ctx, op), r.router.EndBake(ctx, b.Operation))
 	if err != nil {
 		r.warn("the end of the bake could not be recorded: " + err.Error())
 	}
 }
 
-// rollBack moves traffic back after a breach. It waits for whoever has the lock,
-// and leaves traffic alone when the old pool could not carry it.
+// rollBack moves traffic back after a breach, by a plan of its own. It waits for whoever
+// has the lock, and leaves traffic alone when the old pool could not carry it.
 func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
-	defer cancel()
-	if err := r.relock(ctx); err != nil {
-		return fmt.Errorf("%s, but traffic could not be moved back: %w", why.Reason, err)
-	}
+	r.ending = true
 	d, err := r.Observe(ctx)
 	switch {
 	case err != nil:
@@ -180,24 +193,20 @@ func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error
 	case d.Active() != b.Pool:
 		why.To, why.Reason = d.Active(), "another operator moved traffic"
 		return why
-	case !d.Pool(b.From).Ready():
-		return fmt.Errorf("%s, and %s is %s: traffic stays on %s", why.Reason, b.From, describe(d.Pool(b.From)), b.Pool)
 	}
-	back := run{Controller: r.Controller, router: r.router, asked: r.Now(), tell: r.tell}
-	back.plan = Plan{Action: ActRollback, Project: r.plan.Project, From: b.Pool, To: b.From, Command: r.plan.Command}
-	back.op.Old, back.op.New, back.op.Reason = r.op.New, r.op.Old, why.Reason
-	to := Step{Pool: b.From}
-	for _, do := range []func(context.Context) error{
-		back.journal,
-		func(ctx context.Context) error { return back.route(ctx, to) },
-		func(ctx context.Context) error { return back.verify(ctx, to) },
-		func(ctx context.Context) error { return back.env(ctx, to) },
-		back.close,
-	} {
-		if err := do(ctx); err != nil {
-			return fmt.Errorf("%s; moving traffic back: %w", why.Reason, back.abandon(ctx, err))
-		}
+	plan, err := planBreach(&d, b, why.Reason)
+	if err != nil {
+		return err
 	}
+	plan.Command = r.plan.Command
+	back := r.newRun(r.user, &plan, nil)
+	back.router, back.asked, back.tell, back.ending = r.router, r.Now(), r.tell, true
+	if err := back.steps(plan.Steps); err != nil {
+		err = back.undo(err)
+		r.router = back.router
+		return fmt.Errorf("%s; moving traffic back: %w", why.Reason, err)
+	}
+	r.router = back.router
 	r.outcome.Receipt, r.outcome.Undo = back.outcome.Receipt, "bgctl switch "+b.Pool.String()
 	r.outcome.Message = back.outcome.Message
 	if w := back.outcome.Warning; w != "" {
@@ -206,11 +215,40 @@ func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error
 	return why
 }
 
+// planBreach plans the rollback of a release whose bake was breached.
+func planBreach(d *Deployment, b *Bake, reason string) (Plan, error) {
+	p := Plan{
+		Action: ActRollback, Project: d.Project, From: b.Pool, To: b.From,
+		Old: d.Pool(b.Pool).Holds(), New: d.Pool(b.From).Holds(),
+	}
+	if ps := d.Pool(b.From); !ps.Ready() {
+		return p, fmt.Errorf("%s, and %s is %s: traffic stays on %s", reason, b.From, describe(ps), b.Pool)
+	}
+	p.add(
+		relockStep(),
+		meterStep(b.Pool, b.From),
+		recheckStep(d, fmt.Sprintf("refuse if %s is no longer active", b.Pool), nil),
+		journalStep(Operation{From: b.Pool, To: b.From, Old: p.Old, New: p.New, Reason: reason}, asWhole),
+	)
+	p.moveSteps()
+	p.add(closeStep(b.From, sayBack))
+	return p, nil
+}
+
 // promote ends a bake before its time.
-func (r *run) promote(ctx context.Context, s Step) error {
-	if err := r.router.EndBake(ctx, r.foreign.Operation); err != nil {
+type promote struct{ operation string }
+
+func promoteStep(b *Bake) Step {
+	return Step{
+		Op: OpPromote, Pool: b.Pool, act: promote{b.Operation},
+		Text: fmt.Sprintf("end the watching of %s; its release stays", b.Pool),
+	}
+}
+
+func (s promote) do(ctx context.Context, r *run) error {
+	if err := r.router.EndBake(ctx, s.operation); err != nil {
 		return fmt.Errorf("end the bake: %w", err)
 	}
-	r.outcome.Message = fmt.Sprintf("%s is no longer watched; its release stays", s.Pool)
+	r.outcome.Message = fmt.Sprintf("%s is no longer watched; its release stays", r.status.Active)
 	return nil
 }

@@ -58,14 +58,6 @@ type DeployOptions struct {
 	Force   bool // act although a gate fails
 }
 
-// guard of the options.
-func (o *DeployOptions) guard() guard {
-	if o.Force {
-		return forced
-	}
-	return strict
-}
-
 // PlanDeploy plans to put a release into the standby pool and then to move traffic
 // to it. The active pool is never touched: a deploy to it is refused whatever the
 // options say. It returns a [RefusedError] when a gate fails and force is off.
@@ -88,21 +80,79 @@ func PlanDeploy(d *Deployment, rel Release, opts DeployOptions) (Plan, error) {
 			Hint: fmt.Sprintf("deploy to %s, the standby, and traffic moves when the release is ready", to.Other()),
 		}
 	}
-	if err := needNoBake(d); err != nil {
+	if err := needNoBake(d, ActDeploy); err != nil {
 		return p, err
 	}
 	p.Old, p.New = d.Pool(p.From).Holds(), &spec.Release
 	p.Undo = deployUndo(&spec, d.Pool(to).Holds())
 	p.Checks = deployChecks(d, to)
-	if err := p.gate(opts.guard()); err != nil {
+	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
 	}
-	p.Severe = len(p.Forced) > 0
-	p.deploySteps(d.Pool(to).Holds())
+	p.deploySteps(d, guardOf(opts.Force))
 	if !spec.Staged {
 		p.bakeStep(opts.Bake)
 	}
 	return p, nil
+}
+
+// deploySteps lists what puts the plan's release into the plan's pool, and moves traffic
+// there unless it is staged.
+func (p *Plan) deploySteps(d *Deployment, g guard) {
+	spec, from, to := p.Deploy, p.From, p.To
+	before := d.Pool(to).Holds()
+	if cutOff := p.recover(d, to); cutOff != nil {
+		before = cutOff // what stands there now was never verified
+	}
+	gate := func(d *Deployment) error {
+		if err := needNoBake(d, p.Action); err != nil {
+			return err
+		}
+		again := Plan{Action: p.Action, Checks: deployChecks(d, to)}
+		return again.gate(g)
+	}
+	p.add(
+		recheckStep(d, fmt.Sprintf("refuse unless %s still takes traffic and is ready", from), gate, to),
+		imageStep(to, spec, before),
+	)
+	end := sayDeployed
+	switch {
+	case spec.Staged:
+		end = sayStaged
+	case p.Action == ActRollback:
+		end = sayBack
+	}
+	p.roll(roll{pool: to, from: from, before: before, spec: *spec, old: p.Old}, end)
+}
+
+// roll is one replacement of what stands in a pool that takes no traffic.
+type roll struct {
+	pool   Pool
+	from   Pool // the active pool
+	before *Release
+	old    *Release // what takes traffic
+	spec   DeploySpec
+	stands bool // it stands there already: traffic moves, and nothing is replaced
+}
+
+// roll adds the steps of a replacement, with a journal entry of its own.
+func (p *Plan) roll(ro roll, say func(*run) string) {
+	rel := ro.spec.Release
+	op := Operation{From: ro.from, To: ro.pool, Before: ro.before, Old: ro.old, New: &rel, Staged: ro.spec.Staged}
+	p.add(
+		journalStep(op, byStep),
+		soloStep(ro.pool),
+		drainStep(ro.pool),
+		installStep(ro.pool, ro.before, &rel),
+		freshStep(ro.pool, ro.spec.Timeout, ro.before),
+		probeStep(ro.pool, deployProbes),
+		keepStep(ro.pool),
+		admitStep(ro.pool, ro.from),
+	)
+	if !ro.spec.Staged {
+		p.moveSteps()
+	}
+	p.add(closeStep(ro.pool, say))
 }
 
 // newSpec fills in what was not asked for.
@@ -121,56 +171,17 @@ func newSpec(rel Release, opts *DeployOptions) DeploySpec {
 }
 
 // needNoBake refuses to replace what a release under watch would be rolled back to.
-func needNoBake(d *Deployment) error {
+func needNoBake(d *Deployment, act Action) error {
 	b := d.Router.Bake
 	if b == nil || !b.Live {
 		return nil
 	}
 	return &RefusedError{
-		Action: ActDeploy,
+		Action: act,
 		Reasons: []string{fmt.Sprintf("%s is watched until %s, and %s is what it would be rolled back to",
 			b.Pool, b.Until.Local().Format("15:04:05"), b.From)},
 		Hint: "nothing was changed; end it with bgctl promote or bgctl rollback",
 	}
-}
-
-// bakeStep adds the watching of the new release, if it is asked for.
-func (p *Plan) bakeStep(b BakeSpec) {
-	if b.For <= 0 {
-		return
-	}
-	p.Bake = &b
-	p.Steps = append(p.Steps, Step{
-		Op: OpBake, Pool: p.To,
-		Text: fmt.Sprintf("watch %s for %s; back to %s when more than %g %% of its requests fail", p.To, b.For, p.From, b.Threshold),
-	})
-}
-
-// deploySteps lists what puts spec into the plan's pool.
-func (p *Plan) deploySteps(before *Release) {
-	spec, from, to := p.Deploy, p.From, p.To
-	p.Steps = []Step{
-		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpRecheck, Pool: from, Text: fmt.Sprintf("refuse unless %s still takes traffic and is ready", from)},
-		{Op: OpImage, Pool: to, Text: imageText(spec)},
-		{Op: OpJournal, Pool: to, Text: "write the operation to the journal"},
-		{Op: OpSolo, Pool: to, Text: fmt.Sprintf("keep %s out of the failover until it is verified; %s has no backup meanwhile", to, from)},
-		{Op: OpDrain, Pool: to, Text: fmt.Sprintf("wait until the last requests on %s have ended, at most %s", to, drainLimit)},
-		{Op: OpInstall, Pool: to, Text: fmt.Sprintf("replace %s in %s by %s", before, to, &spec.Release)},
-		{Op: OpReady, Pool: to, Text: fmt.Sprintf("wait until %s is ready, at most %s; else %s comes back", to, spec.Timeout, before)},
-		{Op: OpProbe, Pool: to, Count: deployProbes, Text: fmt.Sprintf("ask %s for /healthz through nginx, %d times", to, deployProbes)},
-		{Op: OpKeep, Pool: to, Text: fmt.Sprintf("keep %s_IMAGE and RELEASE_ID_%s in .env in step", upper(to), upper(to))},
-		{Op: OpAdmit, Pool: to, Text: fmt.Sprintf("let %s take over again when %s fails", to, from)},
-	}
-	if !spec.Staged {
-		p.Steps = append(
-			p.Steps,
-			Step{Op: OpRoute, Pool: to, Text: fmt.Sprintf("rename active/%s to active/%s in the proxy (no reload)", from, to)},
-			Step{Op: OpVerify, Pool: to, Text: fmt.Sprintf("verify on fresh connections that %s answers", to)},
-			Step{Op: OpEnv, Pool: to, Text: "keep ACTIVE_POOL in .env in step"},
-		)
-	}
-	p.Steps = append(p.Steps, Step{Op: OpClose, Pool: to, Text: "close the journal entry"})
 }
 
 // deployChecks are the conditions for replacing what stands in pool: the other one
@@ -184,18 +195,6 @@ func deployChecks(d *Deployment, pool Pool) []Check {
 		},
 		{Name: "no fault", OK: d.Pool(pool).Fault == nil, Text: faultText(d.Pool(pool))},
 	}
-}
-
-// imageText says how an image comes to the engine.
-func imageText(spec *DeploySpec) string {
-	switch spec.Pull {
-	case PullAlways:
-		return "pull " + spec.Release.Image
-	case PullNever:
-		return "refuse unless the engine has " + spec.Release.Image
-	case PullMissing:
-	}
-	return "make sure the engine has " + spec.Release.Image + ", pull it if not"
 }
 
 // deployUndo is the command that takes a deploy back.

@@ -7,14 +7,6 @@ type RollbackOptions struct {
 	Force bool // act although a gate fails
 }
 
-// guard of the options.
-func (o *RollbackOptions) guard() guard {
-	if o.Force {
-		return forced
-	}
-	return strict
-}
-
 // Previous is the release that took traffic before the one that does now.
 type Previous struct {
 	Release Release
@@ -33,6 +25,9 @@ func FindPrevious(d *Deployment) *Previous {
 		op := &d.Router.Moves[i]
 		if !op.Moved() || op.Old == nil {
 			continue
+		}
+		if op.Old.Same(op.New) {
+			continue // the same release, with another configuration
 		}
 		if op.Kind == ActRollback {
 			served = served[:max(len(served)-1, 0)]
@@ -71,22 +66,21 @@ func PlanRollback(d *Deployment, opts RollbackOptions) (Plan, error) {
 	}
 	if holds != nil && (prev.Release.Same(holds) || prev.Release.ImageID == "") {
 		p.Checks = append([]Check{back}, poolChecks(d, p.To)...)
-		if err := p.gate(opts.guard()); err != nil {
+		if err := p.gate(guardOf(opts.Force)); err != nil {
 			return p, err
 		}
-		p.Severe = len(p.Forced) > 0
-		p.switchSteps(&SwitchOptions{Force: opts.Force})
+		p.recover(d, NoPool)
+		p.switchSteps(d, &SwitchOptions{Force: opts.Force}, sayBack)
 		return p, nil
 	}
 	spec := newSpec(prev.Release, &DeployOptions{})
 	p.Deploy = &spec
 	p.Undo = "" // what the standby held is replaced; going forward again is a deploy
 	p.Checks = append([]Check{back}, deployChecks(d, p.To)...)
-	if err := p.gate(opts.guard()); err != nil {
+	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
 	}
-	p.Severe = len(p.Forced) > 0
-	p.deploySteps(holds)
+	p.deploySteps(d, guardOf(opts.Force))
 	return p, nil
 }
 
@@ -100,51 +94,9 @@ func PlanPromote(d *Deployment) (Plan, error) {
 		return p, nil
 	}
 	p.Undo = "bgctl rollback"
-	p.Steps = []Step{
-		{Op: OpLock, Text: "take the deployment's lock"},
-		{Op: OpPromote, Pool: d.Router.Bake.Pool, Text: fmt.Sprintf("end the watching of %s; its release stays", d.Router.Bake.Pool)},
-	}
-	return p, nil
-}
-
-// PlanRestart plans to restart the containers of a pool one after the other, each
-// ready again before the next. container, an ID or a name, restricts it to one.
-func PlanRestart(d *Deployment, pool Pool, container string, opts RollbackOptions) (Plan, error) {
-	p := Plan{
-		Action: ActRestart, Project: d.Project, From: d.Active(), To: pool, Severe: d.Active() == pool,
-		Command: "bgctl restart " + pool.String(),
-	}
-	if err := needRouter(d, ActRestart); err != nil {
-		return p, err
-	}
-	ps := d.Pool(pool)
-	var chosen []*Container
-	for i := range ps.Containers {
-		if c := &ps.Containers[i]; container == "" || container == c.ID || container == c.Name {
-			chosen = append(chosen, c)
-		}
-	}
-	if len(chosen) == 0 {
-		return p, &RefusedError{Action: ActRestart, Reasons: []string{fmt.Sprintf("%s has no such container", pool)}, Hint: "see them: bgctl status"}
-	}
-	if container != "" {
-		p.Command = "bgctl restart " + chosen[0].Name
-	}
-	other := d.Pool(pool.Other())
-	p.Checks = []Check{{
-		Name: "other pool", OK: len(ps.Containers) > 1 || d.Active() != pool || other.Ready() && other.Fault == nil,
-		Text: fmt.Sprintf("%s is %s; it must answer while %s restarts", pool.Other(), describe(other), pool),
-	}}
-	if err := p.gate(opts.guard()); err != nil {
-		return p, err
-	}
-	p.Steps = []Step{{Op: OpLock, Text: "take the deployment's lock"}}
-	for _, c := range chosen {
-		p.Steps = append(
-			p.Steps,
-			Step{Op: OpRestart, Pool: pool, Container: c.ID, Text: "restart " + c.Name},
-			Step{Op: OpReady, Pool: pool, Text: fmt.Sprintf("wait until %s is ready", pool)},
-		)
+	p.recover(d, NoPool)
+	if d.Router.Bake.Live {
+		p.add(promoteStep(d.Router.Bake))
 	}
 	return p, nil
 }
