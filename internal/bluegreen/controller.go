@@ -203,11 +203,11 @@ func (r *run) carryOut(s Step) error {
 	if err := r.patience(); err != nil {
 		return err
 	}
-	if err := r.note(ctx, s.Op); err != nil {
+	if err := r.insist(ctx, func() error { return r.note(ctx, s.Op) }); err != nil {
 		return err
 	}
 	r.fail("before-" + string(s.Op))
-	if err := s.act.do(ctx, r); err != nil {
+	if err := r.insist(ctx, func() error { return s.act.do(ctx, r) }); err != nil {
 		return err
 	}
 	r.fail("after-" + string(s.Op))
@@ -290,6 +290,9 @@ func (r *run) until(limit time.Duration, look func() (final bool, err error)) er
 			told = text
 			r.tell(text)
 		}
+		if _, err := r.mend(context.WithoutCancel(r.user)); err != nil {
+			return err
+		}
 		if err := r.wait(poll); err != nil {
 			return err
 		}
@@ -331,7 +334,11 @@ func (r *run) undo(cause error) error {
 	}
 	r.ending = true
 	op := r.op
-	d, err := r.again(ctx)
+	_, err := r.mend(ctx)
+	var d Deployment
+	if err == nil {
+		d, err = r.Observe(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; what had begun could not be undone (%w); finish or undo it: bgctl heal %s", cause, err, op.To)
 	}
@@ -349,46 +356,61 @@ func (r *run) undo(cause error) error {
 	return fmt.Errorf("%w; %s", cause, after)
 }
 
-// again observes through a connection that works: the one there is, or a new one that has
-// the lock.
-func (r *run) again(ctx context.Context) (Deployment, error) {
-	if st, err := r.router.Status(ctx); err == nil && r.keeps(&st) {
-		return r.Observe(ctx)
+// insist does something over the connection to the proxy, and does it again when it failed
+// because the connection broke. What the steps say to the proxy may be said twice.
+func (r *run) insist(ctx context.Context, do func() error) error {
+	err := do()
+	if err == nil {
+		return nil
+	}
+	if mended, merr := r.mend(ctx); merr != nil || !mended {
+		return err
+	}
+	return do()
+}
+
+// mend opens a new connection when the one there is broke in the middle of an operation,
+// and reports whether it did. It fails when the operation is no longer this command's.
+func (r *run) mend(ctx context.Context) (bool, error) {
+	if !r.open {
+		return false, nil
+	}
+	if _, err := r.router.Status(ctx); err == nil {
+		return false, nil
 	}
 	if err := r.reopen(ctx); err != nil {
-		return Deployment{}, err
+		return false, err
 	}
 	st, err := r.router.Status(ctx)
 	if err != nil {
-		return Deployment{}, err
+		return false, err
 	}
-	if !r.keeps(&st) {
-		return Deployment{}, fmt.Errorf("%w: another command has taken over", ErrChanged)
+	if st.Unfinished == nil || st.Unfinished.ID != r.op.ID {
+		return false, fmt.Errorf("%w: another command has taken over", ErrChanged)
 	}
-	return r.Observe(ctx)
+	return true, nil
 }
 
 // reopen replaces a connection that broke by a new one that has the lock. An agent whose
 // client is gone lets go of the lock in a moment.
 func (r *run) reopen(ctx context.Context) error {
 	_ = r.router.Close() // it broke
-	return r.until(reopenLimit, func() (bool, error) {
+	for end := r.Now().Add(reopenLimit); ; {
 		router, err := r.Open(ctx)
-		if err != nil {
-			return false, err
-		}
-		if err := router.Lock(ctx, r.holder()); err != nil {
+		if err == nil {
+			if err = router.Lock(ctx, r.holder()); err == nil {
+				r.router = router
+				return nil
+			}
 			_ = router.Close() // it has no use without the lock
-			return false, err
 		}
-		r.router = router
-		return false, nil
-	})
-}
-
-// keeps reports whether the operation under way is still this command's.
-func (r *run) keeps(st *RouterStatus) bool {
-	return st.Unfinished != nil && st.Unfinished.ID == r.op.ID
+		if r.Now().After(end) {
+			return fmt.Errorf("reach the proxy again: %w", err)
+		}
+		if err := r.wait(poll); err != nil {
+			return err
+		}
+	}
 }
 
 // nothingToDo says why a plan is empty.

@@ -72,7 +72,7 @@ func (s closing) do(ctx context.Context, r *run) error {
 	}
 	r.op.Result = string(r.op.Ending)
 	r.op.Receipt = r.outcome.Receipt
-	if err := r.router.Finish(ctx, r.op); err != nil {
+	if err := r.insist(ctx, func() error { return r.router.Finish(ctx, r.op) }); err != nil {
 		r.warn("the journal entry could not be closed: " + err.Error())
 	}
 	r.open, r.ending = false, false

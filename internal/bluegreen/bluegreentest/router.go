@@ -27,6 +27,8 @@ type Proxy struct {
 	standing   map[bluegreen.Pool]bluegreen.Standing
 	settings   map[string]string
 
+	open []*FakeRouter
+
 	// Open connections to each address.
 	Connections map[string]int
 	// Phases are the operations as Begin recorded them.
@@ -53,7 +55,27 @@ func NewProxy(active bluegreen.Pool) *Proxy {
 }
 
 // Open returns a router on the proxy.
-func (p *Proxy) Open(context.Context) (bluegreen.Router, error) { return &FakeRouter{proxy: p}, nil }
+func (p *Proxy) Open(context.Context) (bluegreen.Router, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &FakeRouter{proxy: p}
+	p.open = append(p.open, r)
+	return r, nil
+}
+
+// errBroken is what a connection says that broke.
+var errBroken = errors.New("the connection broke")
+
+// Break breaks every connection that is open, as an agent that is killed does. The locks
+// of their holders are released.
+func (p *Proxy) Break() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.open {
+		r.broken = true
+	}
+	p.open, p.owner, p.holder, p.baker = nil, nil, nil, nil
+}
 
 // CutOff leaves an operation behind as a killed command does.
 func (p *Proxy) CutOff(op bluegreen.Operation) {
@@ -63,12 +85,25 @@ func (p *Proxy) CutOff(op bluegreen.Operation) {
 }
 
 // FakeRouter is a [bluegreen.Router] in memory.
-type FakeRouter struct{ proxy *Proxy }
+type FakeRouter struct {
+	proxy  *Proxy
+	broken bool
+}
 
 var _ bluegreen.Router = (*FakeRouter)(nil)
 
+// isBroken reports whether the connection broke.
+func (r *FakeRouter) isBroken() bool {
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	return r.broken
+}
+
 // Status implements [bluegreen.Router].
 func (r *FakeRouter) Status(ctx context.Context) (bluegreen.RouterStatus, error) {
+	if r.isBroken() {
+		return bluegreen.RouterStatus{}, errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,6 +145,9 @@ func (r *FakeRouter) Status(ctx context.Context) (bluegreen.RouterStatus, error)
 
 // Lock implements [bluegreen.Router].
 func (r *FakeRouter) Lock(_ context.Context, holder bluegreen.Holder) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,6 +160,9 @@ func (r *FakeRouter) Lock(_ context.Context, holder bluegreen.Holder) error {
 
 // Unlock implements [bluegreen.Router].
 func (r *FakeRouter) Unlock(context.Context) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -133,6 +174,9 @@ func (r *FakeRouter) Unlock(context.Context) error {
 
 // Route implements [bluegreen.Router].
 func (r *FakeRouter) Route(_ context.Context, pool bluegreen.Pool) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,6 +192,9 @@ func (r *FakeRouter) Route(_ context.Context, pool bluegreen.Pool) error {
 
 // Probe implements [bluegreen.Router].
 func (r *FakeRouter) Probe(_ context.Context, probes bluegreen.Probes) ([]bluegreen.ProbeResult, error) {
+	if r.isBroken() {
+		return nil, errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -168,6 +215,9 @@ func (p *Proxy) answer(pool bluegreen.Pool) bluegreen.ProbeResult {
 
 // Verify implements [bluegreen.Router].
 func (r *FakeRouter) Verify(context.Context) (bluegreen.Routing, error) {
+	if r.isBroken() {
+		return bluegreen.Routing{}, errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	answer := r.proxy.answer(r.proxy.active)
@@ -176,6 +226,9 @@ func (r *FakeRouter) Verify(context.Context) (bluegreen.Routing, error) {
 
 // SetStanding implements [bluegreen.Router].
 func (r *FakeRouter) SetStanding(_ context.Context, s bluegreen.Standing) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	r.proxy.standing[s.Pool] = s
@@ -184,6 +237,9 @@ func (r *FakeRouter) SetStanding(_ context.Context, s bluegreen.Standing) error 
 
 // Configure implements [bluegreen.Router].
 func (r *FakeRouter) Configure(_ context.Context, c bluegreen.Configuration) ([]string, error) {
+	if r.isBroken() {
+		return nil, errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,6 +260,9 @@ func (r *FakeRouter) Configure(_ context.Context, c bluegreen.Configuration) ([]
 
 // Begin implements [bluegreen.Router].
 func (r *FakeRouter) Begin(_ context.Context, op bluegreen.Operation) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.CutOff(op)
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
@@ -213,6 +272,9 @@ func (r *FakeRouter) Begin(_ context.Context, op bluegreen.Operation) error {
 
 // Finish implements [bluegreen.Router].
 func (r *FakeRouter) Finish(_ context.Context, op bluegreen.Operation) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -231,6 +293,9 @@ func (r *FakeRouter) Finish(_ context.Context, op bluegreen.Operation) error {
 
 // SetFault implements [bluegreen.Router].
 func (r *FakeRouter) SetFault(_ context.Context, f bluegreen.Fault) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	r.proxy.faults[f.Pool] = f
@@ -239,6 +304,9 @@ func (r *FakeRouter) SetFault(_ context.Context, f bluegreen.Fault) error {
 
 // ClearFault implements [bluegreen.Router].
 func (r *FakeRouter) ClearFault(_ context.Context, pool bluegreen.Pool) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	delete(r.proxy.faults, pool)
@@ -247,6 +315,9 @@ func (r *FakeRouter) ClearFault(_ context.Context, pool bluegreen.Pool) error {
 
 // Chaos implements [bluegreen.Router].
 func (r *FakeRouter) Chaos(_ context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	if r.proxy.NoChaos {
@@ -258,6 +329,9 @@ func (r *FakeRouter) Chaos(_ context.Context, pool bluegreen.Pool, mode bluegree
 
 // SetSolo implements [bluegreen.Router].
 func (r *FakeRouter) SetSolo(_ context.Context, solo *bluegreen.Solo) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	r.proxy.solo = solo
@@ -266,6 +340,9 @@ func (r *FakeRouter) SetSolo(_ context.Context, solo *bluegreen.Solo) error {
 
 // InFlight implements [bluegreen.Router].
 func (r *FakeRouter) InFlight(_ context.Context, addrs []string) (int, error) {
+	if r.isBroken() {
+		return 0, errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	n := 0
@@ -287,6 +364,9 @@ func (p *Proxy) Connect(addr string, n int) {
 
 // BeginBake implements [bluegreen.Router].
 func (r *FakeRouter) BeginBake(_ context.Context, bake bluegreen.Bake) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -299,6 +379,9 @@ func (r *FakeRouter) BeginBake(_ context.Context, bake bluegreen.Bake) error {
 
 // UpdateBake implements [bluegreen.Router].
 func (r *FakeRouter) UpdateBake(_ context.Context, bake bluegreen.Bake) (bool, error) {
+	if r.isBroken() {
+		return false, errBroken
+	}
 	p := r.proxy
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -311,6 +394,9 @@ func (r *FakeRouter) UpdateBake(_ context.Context, bake bluegreen.Bake) (bool, e
 
 // EndBake implements [bluegreen.Router].
 func (r *FakeRouter) EndBake(_ context.Context, operation string) error {
+	if r.isBroken() {
+		return errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	if b := r.proxy.bake; b != nil && b.Operation != operation {
@@ -325,6 +411,9 @@ func (r *FakeRouter) EndBake(_ context.Context, operation string) error {
 
 // History implements [bluegreen.Router].
 func (r *FakeRouter) History(context.Context) ([]bluegreen.Operation, error) {
+	if r.isBroken() {
+		return nil, errBroken
+	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
 	return append([]bluegreen.Operation(nil), r.proxy.Journal...), nil
@@ -337,5 +426,8 @@ func (r *FakeRouter) Close() error {
 		r.proxy.baker = nil
 	}
 	r.proxy.mu.Unlock()
+	if r.isBroken() {
+		return nil
+	}
 	return r.Unlock(context.Background())
 }
