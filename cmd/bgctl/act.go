@@ -46,10 +46,36 @@ func (a *app) confirm(plan *bluegreen.Plan, f *actFlags) error {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return nil
 	}
+	return a.ask(plan, fmt.Sprintf("%s takes traffic.", plan.To), plan.To.String())
+}
+
+// confirmChange asks before a plan of `up` or `down` that interrupts the service or
+// deletes data. Where nobody can be asked, --yes is wanted.
+func (a *app) confirmChange(plan *bluegreen.Plan, f *actFlags) error {
+	if !plan.Severe || f.yes || plan.Empty() {
+		return nil
+	}
+	why := "the service is interrupted while the proxy's container is replaced"
+	if plan.Action == bluegreen.ActDown {
+		why = "volumes and what is on them are deleted"
+	}
+	if a.flags.noInput || !isTerminal(a.in) || !isTerminal(a.err) {
+		for _, s := range plan.Steps {
+			for _, line := range s.Detail {
+				fmt.Fprintln(a.err, " ", clean(line))
+			}
+		}
+		return usagef("%s: %s; nothing was changed; pass --yes, or look first: %s --dry-run", plan.Command, why, plan.Command)
+	}
+	return a.ask(plan, why+".", "yes")
+}
+
+// ask shows a plan and goes on when the word is typed.
+func (a *app) ask(plan *bluegreen.Plan, why, word string) error {
 	fmt.Fprint(a.err, plan.String())
-	fmt.Fprintf(a.err, "%s takes traffic. Type %s to go on: ", plan.To, plan.To)
+	fmt.Fprintf(a.err, "%s Type %s to go on: ", why, word)
 	line, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != plan.To.String() {
+	if err != nil || strings.TrimSpace(line) != word {
 		return &bluegreen.RefusedError{Action: plan.Action, Reasons: []string{"not confirmed"}, Hint: "nothing was changed"}
 	}
 	return nil

@@ -117,14 +117,19 @@ func (a *app) installer(t *target) *deployment.Installer {
 		Client: t.client, Images: a.selfImages(t.client), SaveEnv: a.releaseSaver(),
 		Auth: func(ref string) (string, error) { return compose.RegistryAuth(a.configDir(), ref) },
 		Load: func(ctx context.Context, vars map[string]string) (*compose.Project, error) {
-			with := *a
-			with.environ = append([]string(nil), a.environ...)
-			for name, value := range vars {
-				with.environ = append(with.environ, name+"="+value)
-			}
-			return with.load(ctx)
+			return a.loadWith(ctx, vars)
 		},
 	}
+}
+
+// loadWith loads the project with further variables, which win over all others.
+func (a *app) loadWith(ctx context.Context, vars map[string]string, overrides ...[]byte) (*compose.Project, error) {
+	with := *a
+	with.environ = slices.Clone(a.environ)
+	for name, value := range vars {
+		with.environ = append(with.environ, name+"="+value)
+	}
+	return with.load(ctx, overrides...)
 }
 
 // gauge judges the target's pools by the settings of its watcher.

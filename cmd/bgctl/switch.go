@@ -100,25 +100,39 @@ func (a *app) act(ctx context.Context, act *action) error {
 		}
 		act.bake.Threshold = cfg.ThresholdPercent
 	}
-	plan, err := act.plan(&d)
-	if err != nil {
-		return err
-	}
-	if act.flags.dryRun {
-		return a.showPlan(&plan, &act.flags)
-	}
-	if err := a.confirm(&plan, &act.flags); err != nil {
-		return err
-	}
 	var meter bluegreen.Meter
 	if act.receipt {
 		meter = a.meter(t, &d)
 	}
-	steps := a.steps()
-	outcome, err := a.controller(t, meter, asked).Execute(ctx, plan, steps.update)
-	steps.clear()
-	return a.finish(&outcome, err, &act.flags)
+	c := a.controller(t, meter, asked)
+	for round := 1; ; round++ {
+		plan, err := act.plan(&d)
+		if err != nil {
+			return err
+		}
+		if act.flags.dryRun {
+			return a.showPlan(&plan, &act.flags)
+		}
+		shown := plan.Severe && !act.flags.yes && !act.flags.force
+		if err := a.confirm(&plan, &act.flags); err != nil {
+			return err
+		}
+		steps := a.steps()
+		outcome, err := c.Execute(ctx, plan, steps.update)
+		steps.clear()
+		if errors.Is(err, bluegreen.ErrChanged) && outcome.Recovered == "" && !shown && round < planRounds {
+			// Nobody saw the plan, and nothing of it was done: it is made for what is there now.
+			if d, err = t.stack.Observe(ctx); err == nil {
+				continue
+			}
+		}
+		return a.finish(&outcome, err, &act.flags)
+	}
 }
+
+// planRounds bounds how often a command plans anew when the deployment changes between
+// planning and the lock.
+const planRounds = 3
 
 // openDeployment is open for what works on a deployment that exists, as it is now. The
 // caller closes the target.
@@ -149,6 +163,15 @@ func (a *app) present(d *bluegreen.Deployment) error {
 // meter measures what a switch costs the users of the proxy.
 func (a *app) meter(t *target, d *bluegreen.Deployment) bluegreen.Meter {
 	return &receipt.Meter{URL: a.proxyURL(t, d)}
+}
+
+// meterOf is meter for a deployment that has not been observed.
+func (a *app) meterOf(ctx context.Context, t *target) bluegreen.Meter {
+	d, err := t.stack.Observe(ctx)
+	if err != nil {
+		return nil
+	}
+	return a.meter(t, &d)
 }
 
 // controller wires the controller to the target. A nil meter measures nothing.

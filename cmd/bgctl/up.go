@@ -11,39 +11,59 @@ import (
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
+	"bgctl/internal/ops"
 	"bgctl/stack"
 )
 
 // upFlags are the flags of `bgctl up`.
 type upFlags struct {
-	dryRun   bool
-	json     bool
+	actFlags
 	demo     bool
 	build    bool
 	recreate bool
 	orphans  bool
+	fromEnv  bool
+	upgrade  bool
 	timeout  time.Duration
 }
+
+const upLong = `Bring the stack up, or up to date; change only what differs.
+
+A stack that runs is changed without losing a request: a pool whose configuration or
+release differs is replaced while it takes no traffic, through the gates of a deploy, and
+then the other one; the proxy's settings are tested by nginx and put in force by a reload.
+Only a change that needs a new proxy container interrupts the service, for the time that
+is printed; it wants --yes, or a yes on the terminal.
+
+What a deploy, a rollback or a switch changed counts more than a file that is older: such
+a file is named, and nothing is changed for it unless --release-from-env is given.`
 
 // newUpCommand returns `bgctl up`.
 func newUpCommand(a *app) *cobra.Command {
 	var f upFlags
 	cmd := &cobra.Command{
 		Use: "up", Short: "Bring the stack up, or up to date; change only what differs", Args: cobra.NoArgs,
+		Long:    upLong,
 		Example: "  bgctl up\n  bgctl up --dry-run",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.up(cmd.Context(), &f) },
 	}
-	cmd.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan and change nothing")
-	cmd.Flags().BoolVar(&f.json, "json", false, "print one JSON object per step, then the result")
+	f.add(cmd)
+	cmd.Flags().Lookup("json").Usage = "print one JSON object per step, then the result"
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "add a stand-in for Slack to the embedded stack")
 	cmd.Flags().BoolVar(&f.build, "build", false, "build images again")
 	cmd.Flags().BoolVar(&f.recreate, "force-recreate", false, "recreate every container")
 	cmd.Flags().BoolVar(&f.orphans, "remove-orphans", false, "remove containers of services that the file no longer has")
+	cmd.Flags().BoolVar(&f.fromEnv, "release-from-env", false, "take the file's releases and active pool although they are older than what is live")
+	cmd.Flags().BoolVar(&f.upgrade, "upgrade", false, "replace the proxy's container when its image is another one by now")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 2*time.Minute, "how long a container may take to become healthy")
 	return cmd
 }
 
-// up converges the project and carries out an edited ACTIVE_POOL.
+// upRounds bounds how often `up` plans: what was cut off is ended first, and a command of
+// somebody else may change the deployment between planning and the lock.
+const upRounds = 4
+
+// up brings the project up.
 func (a *app) up(ctx context.Context, f *upFlags) error {
 	begin := time.Now()
 	var overrides [][]byte
@@ -58,80 +78,121 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 	if f.demo && !t.project.Embedded {
 		return usagef("--demo goes with the embedded stack; here is a compose file")
 	}
-	observed, err := t.client.Observe(ctx, t.project)
-	if err != nil {
+	opts := ops.UpOptions{
+		Build: f.build, ForceRecreate: f.recreate, RemoveOrphans: f.orphans, ReleaseFromEnv: f.fromEnv,
+		Upgrade: f.upgrade, Timeout: f.timeout, Version: version(),
+	}
+	target := a.opsTarget(t, overrides, f.json)
+	did := false
+	for round := 1; ; round++ {
+		plan, err := target.Up(ctx, opts)
+		if err != nil {
+			return err
+		}
+		if f.dryRun {
+			return a.showUp(&plan, f)
+		}
+		if plan.Empty() {
+			a.notes(plan.Notes)
+			break
+		}
+		err = a.carryOut(ctx, t, &plan, f)
+		recovered := len(plan.Recovers) > 0
+		switch {
+		case errors.Is(err, bluegreen.ErrChanged) && round < upRounds:
+			continue
+		case err != nil:
+			return a.explain(err)
+		}
+		did = true
+		if !recovered || round >= upRounds {
+			break
+		}
+	}
+	return a.upResult(ctx, t, f, upSummary(begin, did))
+}
+
+// carryOut executes one plan of `up`.
+func (a *app) carryOut(ctx context.Context, t *target, plan *ops.Plan, f *upFlags) error {
+	a.notes(plan.Notes)
+	if plan.Direct != nil {
+		return t.client.Execute(ctx, plan.Direct, newUpProgress(a, f.json))
+	}
+	if err := a.confirmChange(&plan.Plan, &f.actFlags); err != nil {
 		return err
 	}
-	plan, err := compose.PlanUp(t.project, observed, compose.UpOptions{
-		Build: f.build, ForceRecreate: f.recreate, RemoveOrphans: f.orphans,
-		WaitHealthy: true, WaitTimeout: f.timeout, Images: a.selfImages(t.client),
-	})
-	if err != nil {
+	c := a.controller(t, a.meterOf(ctx, t), time.Now())
+	c.Stack = plan.Stack
+	steps := a.steps()
+	on := steps.update
+	if f.json {
+		on = a.jsonSteps()
+	}
+	outcome, err := c.Execute(ctx, plan.Plan, on)
+	steps.clear()
+	if f.json {
 		return err
 	}
-	if f.dryRun {
-		return a.showUp(plan, f)
+	outcome.Undo = ""
+	return a.finish(&outcome, err, &f.actFlags)
+}
+
+// jsonSteps prints one object for each report of a step.
+func (a *app) jsonSteps() func(bluegreen.Progress) {
+	return func(p bluegreen.Progress) {
+		_ = writeJSON(a.out, stepJSON{ // a reader that has gone shows at the result
+			Action: string(p.Step.Op), Kind: "step", Name: p.Step.Text, State: string(p.State),
+			Detail: p.Detail, Elapsed: p.Elapsed.Milliseconds(),
+		})
 	}
-	if err := t.client.Execute(ctx, plan, newUpProgress(a, f.json)); err != nil {
-		return a.explain(err)
+}
+
+// notes prints what the operator should know.
+func (a *app) notes(notes []string) {
+	for _, note := range notes {
+		fmt.Fprintln(a.err, "note:", clean(note))
 	}
-	for _, name := range plan.Orphans {
-		fmt.Fprintf(a.err, "note: %s belongs to no service of the file; bgctl up --remove-orphans removes it\n", clean(name))
+}
+
+// opsTarget is the target of the use cases.
+func (a *app) opsTarget(t *target, overrides [][]byte, asJSON bool) *ops.Target {
+	install := a.installer(t)
+	install.Load = func(ctx context.Context, vars map[string]string) (*compose.Project, error) {
+		return a.loadWith(ctx, vars, overrides...)
 	}
-	if err := a.carryOut(ctx, t); err != nil {
-		return err
+	return &ops.Target{
+		Client: t.client, Project: t.project, Stack: t.stack, Install: install,
+		Images: a.selfImages(t.client), Auth: install.Auth, Progress: newUpProgress(a, asJSON),
 	}
-	return a.upResult(ctx, t, plan, f, begin)
 }
 
 // showUp prints the plan.
-func (a *app) showUp(plan *compose.Plan, f *upFlags) error {
-	text := plan.String()
+func (a *app) showUp(plan *ops.Plan, f *upFlags) error {
+	if plan.Direct == nil {
+		return a.showPlan(&plan.Plan, &f.actFlags)
+	}
+	text := plan.Direct.String()
 	if f.json {
 		return writeJSON(a.out, map[string]any{"steps": strings.Split(strings.TrimSpace(text), "\n")})
 	}
+	a.notes(plan.Notes)
 	if text == "" {
 		text = "nothing to do\n"
 	}
-	_, err := fmt.Fprint(a.out, text)
+	_, err := fmt.Fprint(a.out, clean(text))
 	return err
 }
 
-// carryOut switches to the pool of an edited ACTIVE_POOL, as the newest word on
-// where traffic should be. One that is older than the last switch is stale: the
-// switch was made from another directory or machine.
-func (a *app) carryOut(ctx context.Context, t *target) error {
-	v := t.project.Environment["ACTIVE_POOL"]
-	if v == "" {
-		return nil
+// upSummary says how `up` ended, without where.
+func upSummary(begin time.Time, did bool) string { //nolint:revive // it words one fact
+	if !did {
+		return "up already, nothing to do"
 	}
-	pool, err := bluegreen.ParsePool(v)
-	if err != nil {
-		return usagef("ACTIVE_POOL: %w", err)
-	}
-	d, err := t.stack.Observe(ctx)
-	if err != nil {
-		return err
-	}
-	if d.Active() == pool || d.Active() == bluegreen.NoPool {
-		return nil
-	}
-	if last := d.Router.Last; last != nil && a.env("ACTIVE_POOL") == "" && a.envTime().Before(last.Finished) {
-		fmt.Fprintf(a.err, "note: .env says ACTIVE_POOL=%s, but %s@%s switched to %s after it was written; traffic stays there\n",
-			pool, clean(last.By.User), clean(last.By.Host), d.Active())
-		return nil
-	}
-	fmt.Fprintf(a.err, "ACTIVE_POOL was set to %s: switching\n", pool)
-	p, err := bluegreen.PlanSwitch(&d, pool, bluegreen.SwitchOptions{})
-	if err != nil {
-		return err
-	}
-	outcome, err := a.controller(t, a.meter(t, &d), time.Now()).Execute(ctx, p, a.progress())
-	return a.finish(&outcome, err, &actFlags{})
+	return "up in " + time.Since(begin).Round(10*time.Millisecond).String()
 }
 
 // upResult prints where things stand.
-func (a *app) upResult(ctx context.Context, t *target, plan *compose.Plan, f *upFlags, begin time.Time) error {
+func (a *app) upResult(ctx context.Context, t *target, f *upFlags, what string) error {
 	d, err := t.stack.Observe(ctx)
 	if err != nil {
 		return err
@@ -140,12 +201,7 @@ func (a *app) upResult(ctx context.Context, t *target, plan *compose.Plan, f *up
 	if f.json {
 		return writeJSON(a.out, s)
 	}
-	what := "up"
-	if plan.Empty() {
-		what = "up already, nothing to do"
-	}
-	fmt.Fprintf(a.out, "%s: %s in %s; active %s, %s\n", clean(t.project.Name), what,
-		time.Since(begin).Round(10*time.Millisecond), dash(s.Active), dash(s.Proxy.URL))
+	fmt.Fprintf(a.out, "%s: %s; active %s, %s\n", clean(t.project.Name), what, dash(s.Active), dash(s.Proxy.URL))
 	return nil
 }
 

@@ -54,7 +54,9 @@ func (s *Stack) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 		return d, err
 	}
 	for i := range containers {
-		place(&d, translate(&containers[i]))
+		if !compose.IsAside(containers[i].Name) {
+			place(&d, translate(&containers[i]))
+		}
 	}
 	if d.Proxy == nil {
 		d.RouterErr = "there is no proxy container"
@@ -71,6 +73,11 @@ func (s *Stack) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 		return d, ctx.Err()
 	}
 	d.Router = &st
+	for pool, answer := range st.Answers {
+		if ps := d.Pool(pool); ps != nil {
+			ps.Answer = &answer
+		}
+	}
 	for i := range st.Faults {
 		if ps := d.Pool(st.Faults[i].Pool); ps != nil {
 			ps.Fault = &st.Faults[i]
@@ -184,6 +191,22 @@ func (s *Stack) Unpause(ctx context.Context, id string) error { return s.Client.
 // Restart implements [bluegreen.Engine].
 func (s *Stack) Restart(ctx context.Context, id string) error {
 	return s.Client.Restart(ctx, id, stopGrace)
+}
+
+// Check implements [bluegreen.Engine].
+func (s *Stack) Check(ctx context.Context, id string) error { return s.Client.Check(ctx, id) }
+
+// Ask calls f with the session that observations use. It must not lock, nor close it.
+func (s *Stack) Ask(ctx context.Context, f func(bluegreen.Router) error) error {
+	id, err := s.proxyID(ctx)
+	if err != nil {
+		return err
+	}
+	session, _, err := s.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	return f(session)
 }
 
 // agentConn is an exec stream as a connection.

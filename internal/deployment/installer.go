@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	"bgctl/internal/bluegreen"
@@ -50,7 +51,7 @@ const releaseEnv = "RELEASE_ID"
 // Resolve implements [bluegreen.Installer].
 func (i *Installer) Resolve(ctx context.Context, rel bluegreen.Release, pull bluegreen.PullPolicy) (bluegreen.Release, error) {
 	if rel.ImageID != "" {
-		return i.again(ctx, rel)
+		return i.known(ctx, rel)
 	}
 	if i.Images != nil && i.Images.Provides(rel.Image) {
 		if _, err := i.Images.Ensure(ctx, rel.Image, func(string) {}); err != nil {
@@ -73,8 +74,8 @@ func (i *Installer) Resolve(ctx context.Context, rel bluegreen.Release, pull blu
 	return i.describe(ctx, rel)
 }
 
-// again finds the very image of a release that ran before.
-func (i *Installer) again(ctx context.Context, rel bluegreen.Release) (bluegreen.Release, error) {
+// known finds the very image of a release that ran before.
+func (i *Installer) known(ctx context.Context, rel bluegreen.Release) (bluegreen.Release, error) {
 	_, err := i.Client.Image(ctx, rel.ImageID)
 	switch {
 	case err == nil:
@@ -124,32 +125,98 @@ func (i *Installer) Install(ctx context.Context, pool bluegreen.Pool, rel bluegr
 	}
 	ref := i.reference(ctx, rel)
 	for _, name := range names {
-		service := project.Services[name]
-		// Resolve has provided the image; asking again could bring another one.
-		service.PullPolicy = "never"
-		one, err := project.WithService(service)
-		if err != nil {
-			return err
-		}
-		opts := compose.ServiceOptions{Image: ref}
-		if have, ok := service.Environment[releaseEnv]; ok && (have == nil || *have != rel.ID) {
-			opts.Env = map[string]*string{releaseEnv: &rel.ID}
-		}
-		plan, err := i.Client.PlanService(ctx, one, name, opts)
-		if err != nil {
-			return err
-		}
-		if err := i.Client.Execute(ctx, plan, teller(on)); err != nil {
+		opts := overrides(project.Services[name].Environment, ref, &rel)
+		if err := i.Client.ReplaceService(ctx, project, name, opts, teller(on)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// overrides are what a service gets that the file alone would not give it.
+func overrides(env map[string]*string, ref string, rel *bluegreen.Release) compose.ServiceOptions {
+	opts := compose.ServiceOptions{Image: ref}
+	if have, ok := env[releaseEnv]; ok && rel.ID != "" && (have == nil || *have != rel.ID) {
+		opts.Env = map[string]*string{releaseEnv: &rel.ID}
+	}
+	return opts
+}
+
+// PutBack implements [bluegreen.Installer].
+func (i *Installer) PutBack(ctx context.Context, pool bluegreen.Pool, before bluegreen.Release, on func(string)) error {
+	project, names, err := i.project(ctx, pool, before)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		put, err := i.Client.PutBack(ctx, project, name)
+		if err == nil && !put {
+			err = i.again(ctx, project, name, before, on)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// again makes a service run a release that nothing was set aside of, unless it does.
+func (i *Installer) again(ctx context.Context, project *compose.Project, name string, rel bluegreen.Release, on func(string)) error {
+	containers, err := i.Client.Containers(ctx, project.Name)
+	if err != nil {
+		return err
+	}
+	of := compose.FindService(containers, name)
+	same := len(of) > 0
+	for k := range of {
+		same = same && of[k].ImageID == rel.ImageID
+	}
+	if same {
+		return nil
+	}
+	opts := overrides(project.Services[name].Environment, i.reference(ctx, rel), &rel)
+	if err := i.Client.ReplaceService(ctx, project, name, opts, teller(on)); err != nil {
+		return err
+	}
+	return i.Client.DropAside(ctx, project, name)
+}
+
+// Settle implements [bluegreen.Installer].
+func (i *Installer) Settle(ctx context.Context, pool bluegreen.Pool) error {
+	project, names, err := i.project(ctx, pool, bluegreen.Release{})
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, i.Client.DropAside(ctx, project, name))
+	}
+	return errors.Join(errs...)
+}
+
+// Config implements [bluegreen.Installer].
+func (i *Installer) Config(ctx context.Context, pool bluegreen.Pool) (string, error) {
+	project, names, err := i.project(ctx, pool, bluegreen.Release{})
+	if err != nil {
+		return "", err
+	}
+	service := project.Services[names[0]]
+	env := maps.Clone(service.Environment)
+	delete(env, releaseEnv)
+	service.Image, service.Environment = "", env
+	return compose.ServiceHash(service)
+}
+
 // project loads the project as it is with the release in the pool, and lists the
 // services of that pool.
 func (i *Installer) project(ctx context.Context, pool bluegreen.Pool, rel bluegreen.Release) (*compose.Project, []string, error) {
-	project, err := i.Load(ctx, map[string]string{imageVar(pool): i.reference(ctx, rel), releaseVar(pool): rel.ID})
+	vars := map[string]string{}
+	if rel.Image != "" || rel.ImageID != "" {
+		vars[imageVar(pool)] = i.reference(ctx, rel)
+	}
+	if rel.ID != "" {
+		vars[releaseVar(pool)] = rel.ID
+	}
+	project, err := i.Load(ctx, vars)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,6 +230,31 @@ func (i *Installer) project(ctx context.Context, pool bluegreen.Pool, rel bluegr
 		return nil, nil, fmt.Errorf("the compose file has no service for the pool %s: give one the label %s: %s", pool, RoleLabel, pool)
 	}
 	return project, names, nil
+}
+
+// Project is the project with releases in its pools.
+func (i *Installer) Project(ctx context.Context, rels map[bluegreen.Pool]bluegreen.Release) (*compose.Project, error) {
+	vars := map[string]string{}
+	for pool, rel := range rels {
+		vars[imageVar(pool)], vars[releaseVar(pool)] = i.reference(ctx, rel), rel.ID
+	}
+	project, err := i.Load(ctx, vars)
+	if err != nil {
+		return nil, err
+	}
+	for pool, rel := range rels {
+		for _, name := range project.ServiceNames() {
+			service := project.Services[name]
+			if ServiceRole(name, service.Labels[RoleLabel]) != pool.Role() {
+				continue
+			}
+			opts := overrides(service.Environment, i.reference(ctx, rel), &rel)
+			if project, err = project.WithOverrides(name, opts); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return project, nil
 }
 
 // reference is what a container is created with: the name people know when it

@@ -1,0 +1,242 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
+	"bgctl/internal/proxy"
+)
+
+// UpOptions steer [Target.Up].
+type UpOptions struct {
+	Build          bool
+	ForceRecreate  bool
+	RemoveOrphans  bool
+	ReleaseFromEnv bool // the file's releases and active pool count, also when they are old
+	Upgrade        bool // replace the proxy's container when only its image is another one
+	Timeout        time.Duration
+	Version        string // of this bgctl
+}
+
+// compose returns the options for the part that the engine converges.
+func (o *UpOptions) compose(t *Target) compose.UpOptions {
+	return compose.UpOptions{
+		Build: o.Build, ForceRecreate: o.ForceRecreate, RemoveOrphans: o.RemoveOrphans,
+		WaitHealthy: true, WaitTimeout: o.Timeout, Images: t.Images, RegistryAuth: t.Auth,
+		Live: func(service string) []string {
+			if role(t.Project, service) == bluegreen.RoleProxy {
+				return proxy.SettingNames()
+			}
+			return nil
+		},
+	}
+}
+
+// Up plans to bring the project up, or up to date. A deployment that runs is changed by a
+// plan of the domain, under its lock; one that does not run has neither a lock nor a
+// request to lose.
+func (t *Target) Up(ctx context.Context, opts UpOptions) (Plan, error) {
+	d, err := t.Stack.Observe(ctx)
+	if err != nil {
+		return Plan{}, err
+	}
+	if err := t.checkSettings(); err != nil {
+		return Plan{}, err
+	}
+	if d.Proxy == nil || d.Proxy.State != "running" {
+		return t.first(ctx, &opts)
+	}
+	if d.Router == nil {
+		return Plan{}, fmt.Errorf("%w: the proxy runs and does not answer: %s; look at it: bgctl logs %s",
+			compose.ErrUnreachable, d.RouterErr, d.Proxy.Service)
+	}
+	if p := bluegreen.PlanRecover(&d); !p.Empty() {
+		// What the pools hold is known only when that is done; then `up` is planned.
+		p.Command = "bgctl up"
+		return Plan{Plan: p, Stack: &stack{Target: t, project: t.Project}}, nil
+	}
+	return t.change(ctx, &d, &opts)
+}
+
+// first plans a project that does not run.
+func (t *Target) first(ctx context.Context, opts *UpOptions) (Plan, error) {
+	seen, err := t.Client.Observe(ctx, t.Project)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan, err := compose.PlanUp(t.Project, seen, opts.compose(t))
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Plan: bluegreen.Plan{Action: bluegreen.ActUp, Project: t.Project.Name, Notes: notes(plan)}, Direct: plan}, nil
+}
+
+// notes are what the operator should know of a plan.
+func notes(plan *compose.Plan) []string {
+	out := append([]string(nil), plan.Warnings...)
+	for _, name := range plan.Orphans {
+		out = append(out, name+" belongs to no service of the file; bgctl up --remove-orphans removes it")
+	}
+	return out
+}
+
+// settings are the values of the proxy's settings in the project.
+func settings(p *compose.Project) map[string]string {
+	service := serviceOf(p, bluegreen.RoleProxy)
+	out := map[string]string{}
+	for _, name := range proxy.SettingNames() {
+		if v := p.Services[service].Environment[name]; v != nil {
+			out[name] = *v
+		}
+	}
+	return out
+}
+
+// checkSettings refuses settings that the proxy could not start with.
+func (t *Target) checkSettings() error {
+	if serviceOf(t.Project, bluegreen.RoleProxy) == "" {
+		return nil
+	}
+	values := settings(t.Project)
+	if active := t.Project.Services[serviceOf(t.Project, bluegreen.RoleProxy)].Environment["ACTIVE_POOL"]; active != nil {
+		values["ACTIVE_POOL"] = *active
+	}
+	_, _, err := proxy.LoadSettings(func(name string) string { return values[name] }, "127.0.0.11")
+	return err
+}
+
+// change plans the difference between a deployment that runs and its file.
+func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOptions) (Plan, error) {
+	var history []bluegreen.Operation
+	err := t.Stack.Ask(ctx, func(r bluegreen.Router) (err error) {
+		history, err = r.History(ctx)
+		return err
+	})
+	if err != nil {
+		return Plan{}, err
+	}
+	seen, err := t.Client.Observe(ctx, t.Project)
+	if err != nil {
+		return Plan{}, err
+	}
+	spec := &bluegreen.UpSpec{Command: "bgctl up", Timeout: opts.Timeout, Pools: map[bluegreen.Pool]bluegreen.PoolWant{}}
+	want := wishes(d, t.Project, seen.Images, history)
+	for _, pool := range bluegreen.Pools() {
+		w := want[pool]
+		switch {
+		case w == nil || w.verdict != stale:
+		case opts.ReleaseFromEnv:
+			w.verdict = intent
+		default:
+			spec.Notes = append(spec.Notes, staleNote(d, pool, w, history))
+		}
+	}
+	project, err := t.withReleases(ctx, want)
+	if err != nil {
+		return Plan{}, err
+	}
+	if project != t.Project {
+		if seen, err = t.Client.Observe(ctx, project); err != nil {
+			return Plan{}, err
+		}
+	}
+	options := opts.compose(t)
+	options.Leave = func(service string) bool { return takesTraffic(project, service) }
+	plan, err := compose.PlanUp(project, seen, options)
+	if err != nil {
+		return Plan{}, err
+	}
+	spec.Changes = lines(plan)
+	spec.Notes = append(spec.Notes, notes(plan)...)
+	t.pools(d, project, plan, want, spec)
+	t.active(d, history, opts, spec)
+	if err := t.proxy(ctx, d, project, plan, opts, spec); err != nil {
+		return Plan{}, err
+	}
+	spec.LastGap = lastGap(history)
+	out, err := bluegreen.PlanUp(d, spec)
+	return Plan{Plan: out, Stack: &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}}, err
+}
+
+// pools says which pools are not what the file asks for.
+func (t *Target) pools(d *bluegreen.Deployment, project *compose.Project, plan *compose.Plan, want map[bluegreen.Pool]*wish, spec *bluegreen.UpSpec) {
+	for _, left := range plan.Left {
+		for _, pool := range bluegreen.Pools() {
+			if role(project, left.Service) != pool.Role() || want[pool] == nil {
+				continue
+			}
+			w := want[pool]
+			rel := w.target()
+			if w.verdict == intent || left.Cause != "" && among(left.Cause, "image") {
+				rel.ImageID, rel.Digest = "", "" // what the name means when it is put there
+			}
+			spec.Pools[pool] = bluegreen.PoolWant{Release: rel, Cause: left.Cause, Intent: w.verdict == intent && d.Pool(pool).Holds() != nil && !sameRelease(&rel, w.have)}
+		}
+	}
+}
+
+// sameRelease reports whether both are called the same.
+func sameRelease(a, b *bluegreen.Release) bool {
+	return b != nil && a.ID == b.ID && a.Image == b.Image
+}
+
+// active takes the file's word on the active pool, as long as nobody moved traffic.
+func (t *Target) active(d *bluegreen.Deployment, history []bluegreen.Operation, opts *UpOptions, spec *bluegreen.UpSpec) {
+	asked, err := bluegreen.ParsePool(t.Project.Environment["ACTIVE_POOL"])
+	switch {
+	case err != nil || asked == d.Active():
+	case opts.ReleaseFromEnv || !everMoved(history):
+		spec.Active = asked
+	default:
+		spec.Notes = append(spec.Notes, activeNote(d, asked, history))
+	}
+}
+
+// proxy says which settings of the proxy change, and whether its container has to be
+// replaced.
+func (t *Target) proxy(ctx context.Context, d *bluegreen.Deployment, project *compose.Project, plan *compose.Plan, opts *UpOptions, spec *bluegreen.UpSpec) error {
+	for _, left := range plan.Left {
+		if role(project, left.Service) != bluegreen.RoleProxy {
+			continue
+		}
+		if among(left.Cause, "image") && !opts.Upgrade && !opts.ForceRecreate {
+			spec.Notes = append(spec.Notes, fmt.Sprintf(
+				"the proxy's container runs an older image (bgctl %s, this is %s) and goes on: bgctl up --upgrade replaces it", d.Router.Agent, opts.Version))
+			continue
+		}
+		spec.Replace = left.Cause
+	}
+	if spec.Replace != "" {
+		return nil // the new container starts with the file's settings
+	}
+	spec.Settings = settings(project)
+	if len(spec.Settings) == 0 {
+		return nil
+	}
+	err := t.Stack.Ask(ctx, func(r bluegreen.Router) (err error) {
+		spec.Changed, err = r.Configure(ctx, bluegreen.Configuration{Settings: spec.Settings, Check: true})
+		return err
+	})
+	if outdated, old := errors.AsType[*proxy.OutdatedError](err); old {
+		if len(plan.LiveDrift[serviceOf(project, bluegreen.RoleProxy)]) == 0 {
+			return nil
+		}
+		spec.Replace = "settings changed, and " + outdated.Error()
+		return nil
+	}
+	return err
+}
+
+// lastGap is how long nothing listened when the proxy was replaced the last time.
+func lastGap(history []bluegreen.Operation) time.Duration {
+	for i := len(history) - 1; i >= 0; i-- {
+		if history[i].Gap > 0 {
+			return history[i].Gap
+		}
+	}
+	return 0
+}
