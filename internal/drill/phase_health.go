@@ -73,13 +73,13 @@ func (r *Runner) healthProxy(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = router.Close() }() // nothing is held by it
-	active, err := router.Verify(ctx)
+	routing, err := router.Verify(ctx)
 	if err != nil {
 		return fmt.Errorf("ask nginx which pool is active: %w", err)
 	}
-	r.judge(judged("nginx uses the active pool", r.plan.Active.String(), active.String(), active == r.plan.Active))
+	r.judge(judged("nginx uses the active pool", r.plan.Active.String(), routing.Active.String(), routing.Active == r.plan.Active))
 	for _, pool := range bluegreen.Pools() {
-		results, err := router.Probe(ctx, pool, healthProbes)
+		results, err := router.Probe(ctx, bluegreen.Probes{Pool: pool, Count: healthProbes})
 		if err != nil {
 			return fmt.Errorf("probe %s: %w", pool, err)
 		}
