@@ -22,7 +22,7 @@ func IsAside(name string) bool { return strings.HasSuffix(name, asideSuffix) }
 // [Client.DropAside] removes them, [Client.PutBack] brings them back. Once the first one
 // is stopped, the rest is carried out although ctx ends.
 func (c *Client) ReplaceService(ctx context.Context, p *Project, service string, opts ServiceOptions, progress Progress) error {
-	changed, err := p.withOverrides(service, opts)
+	changed, err := p.WithOverrides(service, opts)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (c *Client) actOn(ctx context.Context, p *Project, op Operation, opts UpOpt
 // dependencies and dependents are left as they are. The config hash covers the
 // overrides: an [PlanUp] of files that say the same changes nothing afterwards.
 func (c *Client) PlanService(ctx context.Context, p *Project, service string, opts ServiceOptions) (*Plan, error) {
-	changed, err := p.withOverrides(service, opts)
+	changed, err := p.WithOverrides(service, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,8 @@ func (c *Client) RecreateService(ctx context.Context, p *Project, service string
 	return nil
 }
 
-func (p *Project) withOverrides(name string, opts ServiceOptions) (*Project, error) {
+// WithOverrides is the project with what opts gives one of its services.
+func (p *Project) WithOverrides(name string, opts ServiceOptions) (*Project, error) {
 	service, ok := p.Services[name]
 	if !ok {
 		return nil, fmt.Errorf("project %s has no service %q", p.Name, name)

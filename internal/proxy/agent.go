@@ -1,104 +1,62 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"bgctl/internal/bluegreen"
+)
+
+const (
+	// probeLimit bounds one request of a probe that names no limit, and of a verification.
+	probeLimit = 2 * time.Second
+	// probesMost is how many requests one probe may ask for.
+	probesMost = 100
 )
 
 // Agent answers requests about one proxy from inside its container.
 type Agent struct {
 	Dir     *Dir
 	HTTP    Asker  // requests to nginx and, through it, to the pools
+	Conf    *Conf  // nginx.conf; nil where there is none to change
 	Version string // of bgctl, told in the greeting
+
+	pools prober
 }
 
-// Asker asks nginx over its private listener.
+// Asker asks nginx over its private listener, on a fresh connection each time.
 type Asker interface {
-	// Active asks on a fresh connection which pool nginx sends traffic to.
-	Active(ctx context.Context) (bluegreen.Pool, error)
 	// Stub returns the open client connections and the requests served so far.
 	Stub(ctx context.Context) (connections int, requests uint64, err error)
-	// Probe asks pool for its health path.
-	Probe(ctx context.Context, pool bluegreen.Pool) bluegreen.ProbeResult
+	// Probe asks pool for its health path, for as long as limit.
+	Probe(ctx context.Context, pool bluegreen.Pool, limit time.Duration) bluegreen.ProbeResult
+	// Verify asks for the health path the way the users' requests go.
+	Verify(ctx context.Context, limit time.Duration) (bluegreen.Routing, error)
+	// Generation returns the mark of the configuration that a worker runs with.
+	Generation(ctx context.Context) (string, error)
 	// Chaos sends the demo app of pool a fault command.
 	Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error
 	// InFlight counts the connections that are open to addrs.
 	InFlight(addrs []string) (int, error)
 }
 
-// Serve greets, then answers one request a line until r ends. It releases the
-// lock before it returns.
-func (a *Agent) Serve(ctx context.Context, r io.Reader, w io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	enc := json.NewEncoder(w)
-	if err := enc.Encode(response{Protocol: Protocol, Version: a.Version}); err != nil {
-		return fmt.Errorf("greet: %w", err)
-	}
-	requests := readRequests(ctx, r)
-	for {
-		idle := time.NewTimer(idleLimit)
-		select {
-		case req, open := <-requests:
-			idle.Stop()
-			if !open {
-				return a.end()
-			}
-			if err := enc.Encode(a.answer(ctx, req)); err != nil {
-				return errors.Join(fmt.Errorf("answer %s: %w", req.Op, err), a.end())
-			}
-		case <-idle.C:
-			return errors.Join(errors.New("no request for too long"), a.end())
-		case <-ctx.Done():
-			idle.Stop()
-			return a.end()
-		}
-	}
-}
-
-// end lets go of everything that belongs to the connection.
-func (a *Agent) end() error { return errors.Join(a.Dir.Unlock(), a.Dir.Release()) }
-
-// readRequests decodes requests until r ends or sends nonsense.
-func readRequests(ctx context.Context, r io.Reader) <-chan request {
-	out := make(chan request)
-	go func() {
-		defer close(out)
-		dec := json.NewDecoder(bufio.NewReader(r))
-		for {
-			var req request
-			if dec.Decode(&req) != nil {
-				return
-			}
-			select {
-			case out <- req:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return out
-}
-
 // answer does what one request asks.
-func (a *Agent) answer(ctx context.Context, req request) response {
+func (a *Agent) answer(ctx context.Context, req *request) response {
 	var resp response
 	err := a.handle(ctx, req, &resp)
 	if err != nil {
+		var setting *bluegreen.SettingError
+		var lock *LockNeededError
 		resp.Error, resp.NoChaos = err.Error(), errors.Is(err, bluegreen.ErrNoChaos)
+		resp.Setting, resp.NoLock = errors.As(err, &setting), errors.As(err, &lock)
 	}
 	return resp
 }
 
 // handle dispatches one request.
-func (a *Agent) handle(ctx context.Context, req request, resp *response) error {
+func (a *Agent) handle(ctx context.Context, req *request, resp *response) (err error) {
 	switch req.Op {
 	case opStatus:
 		return a.status(ctx, resp)
@@ -106,41 +64,67 @@ func (a *Agent) handle(ctx context.Context, req request, resp *response) error {
 		return a.lock(ctx, req, resp)
 	case opUnlock:
 		return a.Dir.Unlock()
-	case opRoute:
-		return a.Dir.Route(req.Pool)
 	case opProbe:
-		for range min(req.N, 100) {
-			resp.Probes = append(resp.Probes, a.HTTP.Probe(ctx, req.Pool))
-		}
-		return nil
+		return a.probe(ctx, req, resp)
 	case opVerify:
-		var err error
-		resp.Pool, err = a.HTTP.Active(ctx)
+		routing, err := a.HTTP.Verify(ctx, probeLimit)
+		resp.Pool, resp.Answer = routing.Active, routing.Answer
 		return err
 	case opChaos:
 		return a.HTTP.Chaos(ctx, req.Pool, req.Mode)
 	case opInFlight:
-		var err error
 		resp.N, err = a.HTTP.InFlight(req.Addrs)
 		return err
 	case opHistory:
-		var err error
 		resp.Ops, err = a.Dir.Journal()
 		return err
 	case opUpdateBake:
 		if req.Bake == nil {
 			return errors.New("update-bake: no bake given")
 		}
-		var err error
 		resp.Stands, err = a.Dir.UpdateBake(*req.Bake)
 		return err
+	}
+	return a.change(ctx, req, resp)
+}
+
+// change handles the requests that only the holder of the lock may make.
+func (a *Agent) change(ctx context.Context, req *request, resp *response) error {
+	switch req.Op {
+	case opRoute, opBegin, opFinish, opSetFault, opClearFault, opSolo, opSetStanding, opBeginBake, opEndBake, opConfigure:
+	default:
+		return fmt.Errorf("%s %q", unknownRequest, req.Op)
+	}
+	switch {
+	case !a.mayChange(req):
+		return &LockNeededError{Op: req.Op}
+	case req.Op == opConfigure:
+		return a.configure(ctx, req, resp)
 	}
 	return a.record(ctx, req)
 }
 
-// record handles the requests that write to the journal or the fault records.
-func (a *Agent) record(ctx context.Context, req request) error {
+// mayChange reports whether this session may change a record: as the holder of the
+// lock, or because it began the bake that is ended and written down.
+func (a *Agent) mayChange(req *request) bool {
 	switch {
+	case a.Dir.Locked():
+		return true
+	case req.Op == opFinish && req.Entry != nil:
+		return a.Dir.Baked(req.Entry.ID)
+	case req.Op == opEndBake:
+		return a.Dir.Baked(req.Operation)
+	case req.Op == opConfigure && req.Config != nil:
+		return req.Config.Check
+	}
+	return false
+}
+
+// record handles the requests that change the flag, the journal or another record.
+func (a *Agent) record(ctx context.Context, req *request) error {
+	switch {
+	case req.Op == opRoute:
+		return a.Dir.Route(req.Pool)
 	case req.Op == opBegin && req.Entry != nil:
 		return a.Dir.Begin(*req.Entry)
 	case req.Op == opFinish && req.Entry != nil:
@@ -151,16 +135,32 @@ func (a *Agent) record(ctx context.Context, req request) error {
 		return a.Dir.ClearFault(req.Pool)
 	case req.Op == opSolo:
 		return a.Dir.SetSolo(req.Solo)
+	case req.Op == opSetStanding && req.Standing != nil:
+		return a.Dir.SetStanding(*req.Standing)
 	case req.Op == opBeginBake && req.Bake != nil:
 		return a.Dir.BeginBake(ctx, *req.Bake)
 	case req.Op == opEndBake:
-		return a.Dir.EndBake()
+		return a.Dir.EndBake(req.Operation)
 	}
-	return fmt.Errorf("%s %q", unknownRequest, req.Op)
+	return fmt.Errorf("%s: nothing given to record", req.Op)
 }
 
-// status reads the directory and asks nginx. When nginx contradicts the flag
-// file, what nginx does is what counts for the user.
+// probe asks a pool as often as it is told. Every request ends by itself.
+func (a *Agent) probe(ctx context.Context, req *request, resp *response) error {
+	limit := req.Timeout
+	if limit <= 0 {
+		limit = probeLimit
+	}
+	for range min(req.N, probesMost) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("probe %s: %w", req.Pool, err)
+		}
+		resp.Probes = append(resp.Probes, a.HTTP.Probe(ctx, req.Pool, limit))
+	}
+	return nil
+}
+
+// status reads the directory and asks nginx.
 func (a *Agent) status(ctx context.Context, resp *response) error {
 	st, err := a.Dir.Status()
 	if err != nil {
@@ -170,12 +170,16 @@ func (a *Agent) status(ctx context.Context, resp *response) error {
 	if err != nil {
 		return fmt.Errorf("nginx does not answer on its private listener: %w", err)
 	}
+	st.Agent, st.Answers = a.Version, a.pools.newest(ctx)
+	if a.Conf != nil {
+		st.Settings, st.Trouble = a.Conf.InForce()
+	}
 	resp.Status = &st
 	return nil
 }
 
 // lock takes the lock or says who has it.
-func (a *Agent) lock(ctx context.Context, req request, resp *response) error {
+func (a *Agent) lock(ctx context.Context, req *request, resp *response) error {
 	if req.Holder == nil {
 		return errors.New("lock: no holder given")
 	}
@@ -183,5 +187,18 @@ func (a *Agent) lock(ctx context.Context, req request, resp *response) error {
 	if !ok && err == nil {
 		resp.Locked = holder
 	}
+	return err
+}
+
+// configure tests settings and puts them in force.
+func (a *Agent) configure(ctx context.Context, req *request, resp *response) (err error) {
+	if req.Config == nil || a.Conf == nil {
+		return errors.New("configure: no settings given, or no nginx to configure")
+	}
+	if req.Config.Check {
+		resp.Changed, err = a.Conf.Check(ctx, req.Config.Settings)
+		return err
+	}
+	resp.Changed, err = a.Conf.Apply(ctx, req.Config.Settings, a.HTTP.Generation)
 	return err
 }

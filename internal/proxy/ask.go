@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,8 +14,19 @@ import (
 	"bgctl/internal/bluegreen"
 )
 
-// probeTimeout bounds one request to a pool.
-const probeTimeout = 5 * time.Second
+const (
+	// chaosLimit bounds the request that tells the demo app which fault to play.
+	chaosLimit = 5 * time.Second
+	// nginxLimit bounds a request that nginx answers by itself.
+	nginxLimit = time.Second
+)
+
+// What nginx adds to answers of its private listener. The address is there only when a
+// container's own header came, not when nginx answers in its place.
+const (
+	activeHeader   = "X-Bgctl-Active"
+	upstreamHeader = "X-Bgctl-Upstream"
+)
 
 // Private asks nginx over its private listener. Every request has a connection
 // of its own, so that a worker that is on its way out cannot answer.
@@ -32,7 +44,6 @@ func NewPrivate() *Private {
 		Base:   "http://127.0.0.1:" + strconv.Itoa(PrivatePort),
 		Health: "/healthz",
 		client: &http.Client{
-			Timeout: probeTimeout,
 			Transport: &http.Transport{
 				DisableKeepAlives: true,
 				DialContext:       (&net.Dialer{Timeout: time.Second}).DialContext,
@@ -42,17 +53,10 @@ func NewPrivate() *Private {
 	}
 }
 
-// Active implements [Asker].
-func (p *Private) Active(ctx context.Context) (bluegreen.Pool, error) {
-	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/active")
-	if err != nil {
-		return bluegreen.NoPool, err
-	}
-	return bluegreen.ParsePool(strings.TrimSpace(a.body))
-}
-
 // Stub implements [Asker].
 func (p *Private) Stub(ctx context.Context) (connections int, requests uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, nginxLimit)
+	defer cancel()
 	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/stub")
 	if err != nil {
 		return 0, 0, err
@@ -75,22 +79,76 @@ func (p *Private) Stub(ctx context.Context) (connections int, requests uint64, e
 	return max(connections-1, 0), requests, nil // our own does not count
 }
 
+// Generation implements [Asker].
+func (p *Private) Generation(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, nginxLimit)
+	defer cancel()
+	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/generation")
+	return a.body, err
+}
+
 // Probe implements [Asker].
-func (p *Private) Probe(ctx context.Context, pool bluegreen.Pool) bluegreen.ProbeResult {
+func (p *Private) Probe(ctx context.Context, pool bluegreen.Pool, limit time.Duration) bluegreen.ProbeResult {
+	res, _ := p.health(ctx, "/_bgctl/"+pool.String(), limit)
+	return res
+}
+
+// Verify implements [Asker]. An answer that did not come in time is part of the
+// result: nginx is asked then where it would have come from.
+func (p *Private) Verify(ctx context.Context, limit time.Duration) (bluegreen.Routing, error) {
+	res, active := p.health(ctx, "/_bgctl/active", limit)
+	if active == "" {
+		ctx, cancel := context.WithTimeout(ctx, nginxLimit)
+		defer cancel()
+		a, err := p.ask(ctx, http.MethodGet, "/_bgctl/active")
+		if err != nil {
+			return bluegreen.Routing{}, err
+		}
+		active = strings.TrimSpace(a.body)
+	}
+	pool, err := bluegreen.ParsePool(active)
+	if err != nil {
+		return bluegreen.Routing{}, fmt.Errorf("ask nginx for the active pool: %w", err)
+	}
+	return bluegreen.Routing{Active: pool, Answer: &res}, nil
+}
+
+// health asks for the health path below a prefix of the private listener, and returns
+// which pool nginx called the active one besides.
+func (p *Private) health(ctx context.Context, prefix string, limit time.Duration) (res bluegreen.ProbeResult, active string) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	begin := time.Now()
-	a, err := p.ask(ctx, http.MethodGet, "/_bgctl/"+pool.String()+p.Health)
-	res := bluegreen.ProbeResult{Took: time.Since(begin), Status: a.status, Release: a.header.Get("X-Release-Id")}
+	a, err := p.ask(ctx, http.MethodGet, prefix+p.Health)
+	res = bluegreen.ProbeResult{
+		Took: time.Since(begin), Status: a.status, Release: a.header.Get("X-Release-Id"),
+		Addr: hostOf(a.header.Get(upstreamHeader)),
+	}
 	if served, perr := bluegreen.ParsePool(a.header.Get("X-App-Pool")); perr == nil {
 		res.Pool = served
 	}
-	if err != nil && a.status == 0 {
+	if err != nil && (a.status == 0 || ctx.Err() != nil) {
 		res.Err = err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			res.Err = "no answer within " + limit.String()
+		}
 	}
-	return res
+	return res, a.header.Get(activeHeader)
+}
+
+// hostOf is an address without its port.
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return ""
+	}
+	return host
 }
 
 // Chaos implements [Asker].
 func (p *Private) Chaos(ctx context.Context, pool bluegreen.Pool, mode bluegreen.FaultMode) error {
+	ctx, cancel := context.WithTimeout(ctx, chaosLimit)
+	defer cancel()
 	path := "/chaos/stop"
 	if mode != "" {
 		path = "/chaos/start?mode=" + string(mode)

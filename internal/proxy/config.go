@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -39,6 +41,8 @@ type Settings struct {
 	Groups         []Group
 	LogMaxSize     int64 // bytes
 	LogKeep        int
+	Generation     string            // tells this configuration from the one before
+	Values         map[string]string // what the settings are, by variable
 }
 
 // Group is one upstream group.
@@ -56,61 +60,78 @@ var ErrConfig = errors.New("bad setting")
 // smuggle a directive in.
 var (
 	durationRE = regexp.MustCompile(`^[0-9]{1,6}(ms|s|m)?$`)
+	limitRE    = regexp.MustCompile(`^0*[1-9][0-9]{0,5}(ms|s|m)?$`) // nginx takes 0 for "at once"
+	secondsRE  = regexp.MustCompile(`^[0-9]{1,6}[sm]?$`)            // nginx counts it in whole seconds
 	sizeRE     = regexp.MustCompile(`^[0-9]{1,9}[kKmMgG]?$`)
 	hostRE     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$`)
-	pathRE     = regexp.MustCompile(`^/[A-Za-z0-9/._~-]*$`)
+	pathRE     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+/?$`)
 )
+
+// logMaxSizeLeast keeps the rotation from being at work all the time.
+const logMaxSizeLeast = 64 << 10
 
 // reader collects settings and the errors in them.
 type reader struct {
-	get  func(string) string
-	errs []error
+	get    func(string) string
+	values map[string]string
+	errs   []error
 }
 
 // value returns a variable or its default, checked against a pattern.
 func (r *reader) value(name, def string, pattern *regexp.Regexp) string {
 	v := r.get(name)
 	if v == "" {
-		return def
+		v = def
 	}
 	if !pattern.MatchString(v) {
-		r.errs = append(r.errs, fmt.Errorf("%w: %s=%q: want something like %s", ErrConfig, name, v, def))
-		return def
+		r.bad(name, "something like "+def)
+		v = def
 	}
+	r.values[name] = v
 	return v
 }
 
 // number returns a variable or its default as a number within limits.
 func (r *reader) number(name string, def, low, high int) int {
-	v := r.get(name)
-	if v == "" {
-		return def
+	n, err := def, error(nil)
+	if v := r.get(name); v != "" {
+		n, err = strconv.Atoi(v)
 	}
-	n, err := strconv.Atoi(v)
 	if err != nil || n < low || n > high {
-		r.errs = append(r.errs, fmt.Errorf("%w: %s=%q: want a number from %d to %d", ErrConfig, name, v, low, high))
-		return def
+		r.bad(name, fmt.Sprintf("a number from %d to %d", low, high))
+		n = def
 	}
+	r.values[name] = strconv.Itoa(n)
 	return n
+}
+
+// bad notes that a variable's value cannot be used.
+func (r *reader) bad(name, want string) {
+	r.errs = append(r.errs, fmt.Errorf("%w: %s=%q: want %s", ErrConfig, name, r.get(name), want))
 }
 
 // LoadSettings reads the settings from the container's environment. All bad ones
 // are reported at once.
 func LoadSettings(get func(string) string, resolver string) (Settings, bluegreen.Pool, error) {
-	r := &reader{get: get}
+	r := &reader{get: get, values: map[string]string{}}
 	s := Settings{
 		Listen: "8080", PrivatePort: PrivatePort, StateDir: StateDir, AccessLog: AccessLog,
 		Resolver:       resolver,
 		Port:           r.number("PORT", 3000, 1, 65535),
-		ConnectTimeout: r.value("PROXY_CONNECT_TIMEOUT", "500ms", durationRE),
-		ReadTimeout:    r.value("PROXY_READ_TIMEOUT", "4s", durationRE),
-		FailTimeout:    r.value("FAIL_TIMEOUT", "1s", durationRE),
+		ConnectTimeout: r.value("PROXY_CONNECT_TIMEOUT", "500ms", limitRE),
+		ReadTimeout:    r.value("PROXY_READ_TIMEOUT", "4s", limitRE),
+		FailTimeout:    r.value("FAIL_TIMEOUT", "1s", secondsRE),
 		UpstreamIdle:   r.value("UPSTREAM_KEEPALIVE", "4s", durationRE),
 		RetryTimeout:   r.value("RETRY_TIMEOUT", "8s", durationRE),
 		MaxBody:        r.value("CLIENT_MAX_BODY_SIZE", "16m", sizeRE),
 		LogMaxSize:     parseSize(r.value("LOG_MAX_SIZE", "64m", sizeRE)),
 		LogKeep:        r.number("LOG_KEEP", 4, 1, 100),
 		Tries:          2,
+		Generation:     "start",
+		Values:         r.values,
+	}
+	if s.LogMaxSize < logMaxSizeLeast {
+		r.bad("LOG_MAX_SIZE", "64k or more, because the log would be rotated all the time")
 	}
 	r.retry(&s)
 	blue, green := r.value("BLUE_HOST", "app_blue", hostRE), r.value("GREEN_HOST", "app_green", hostRE)
@@ -132,22 +153,51 @@ func LoadSettings(get func(string) string, resolver string) (Settings, bluegreen
 	return s, seed, errors.Join(r.errs...)
 }
 
+// SettingNames returns the variables that [LoadSettings] reads, sorted. ACTIVE_POOL is
+// none of them: it only says which pool is active before the first switch.
+func SettingNames() []string {
+	s, _, _ := LoadSettings(func(string) string { return "" }, "") // the defaults are good
+	return slices.Sorted(maps.Keys(s.Values))
+}
+
 // retry reads which requests nginx repeats although they may change something.
 func (r *reader) retry(s *Settings) {
-	switch v := r.get("RETRY_NON_IDEMPOTENT"); v {
+	const name = "RETRY_NON_IDEMPOTENT"
+	switch v := r.get(name); v {
 	case "", "off", "false", "0", "no":
+		r.values[name] = "off"
 	case "on", "true", "1", "yes":
-		s.RetryAll = true
+		s.RetryAll, r.values[name] = true, "on"
 	default:
 		for path := range strings.SplitSeq(v, ",") {
 			path = strings.TrimSpace(path)
-			if !pathRE.MatchString(path) {
-				r.errs = append(r.errs, fmt.Errorf("%w: RETRY_NON_IDEMPOTENT=%q: want off, on, or path prefixes such as /search,/graphql", ErrConfig, v))
+			if want := wantedPath(path, s.RetryPaths); want != "" {
+				r.bad(name, want)
 				return
 			}
 			s.RetryPaths = append(s.RetryPaths, path)
 		}
+		r.values[name] = strings.Join(s.RetryPaths, ",")
 	}
+}
+
+// wantedPath says what is wanted instead of a path prefix that cannot be used, "" when
+// it can. Every prefix becomes a location, which nginx accepts once.
+func wantedPath(path string, before []string) string {
+	switch {
+	case path == "/":
+		return "on instead of the prefix /"
+	case !pathRE.MatchString(path) || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../"):
+		return "off, on, or path prefixes such as /search,/graphql"
+	case slices.Contains(before, path):
+		return "each path prefix once, " + path + " is there twice"
+	}
+	for _, own := range []string{"/chaos", "/_bgctl", "/nginx-health"} {
+		if path == own || strings.HasPrefix(path, own+"/") {
+			return "other path prefixes: " + own + " never reaches the application"
+		}
+	}
+	return ""
 }
 
 // parseSize reads a size that sizeRE accepted.

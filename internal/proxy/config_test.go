@@ -105,7 +105,7 @@ func TestFailTimeout(t *testing.T) {
 func TestRotator(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.log")
 	reopened := 0
-	r := &proxy.Rotator{Path: path, MaxSize: 10, Keep: 2, Reopen: func() error {
+	r := &proxy.Rotator{Path: path, Limits: func() (int64, int) { return 10, 2 }, Reopen: func() error {
 		reopened++
 		return os.WriteFile(path, nil, 0o600)
 	}}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -14,25 +13,33 @@ import (
 const rotateEvery = time.Second
 
 // Rotator keeps an access log within bounds: it renames the file when it has
-// grown over MaxSize and makes nginx open a new one.
+// grown over the limit and makes nginx open a new one.
 type Rotator struct {
-	Path    string
-	MaxSize int64 // bytes
-	Keep    int   // rotated files kept: path.1 is the newest
+	Path string
+	// Limits returns the size in bytes at which the log is rotated, and how many rotated
+	// files are kept: path.1 is the newest.
+	Limits func() (maxSize int64, keep int)
 	// Reopen tells nginx to open its log files again. It is never done through
 	// the Docker API: any signal sent by it marks the container as stopped by
 	// hand and switches its restart policy off.
 	Reopen func() error
 }
 
-// Run rotates when needed until ctx ends. Errors go to report and are tried again.
+// Run rotates when needed until ctx ends. A failure is tried again; it goes to report
+// when it is another one than the last.
 func (r *Rotator) Run(ctx context.Context, report func(error)) {
 	ticker := time.NewTicker(rotateEvery)
 	defer ticker.Stop()
+	last := ""
 	for {
+		text := ""
 		if err := r.Once(); err != nil {
-			report(err)
+			text = err.Error()
+			if text != last {
+				report(err)
+			}
 		}
+		last = text
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -50,10 +57,11 @@ func (r *Rotator) Once() error {
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}
-	if fi.Size() < r.MaxSize {
+	size, keep := r.Limits()
+	if fi.Size() < size {
 		return nil
 	}
-	for i := r.Keep; i >= 1; i-- {
+	for i := keep; i >= 1; i-- {
 		if err := os.Rename(r.old(i-1), r.old(i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("rotate: %w", err)
 		}
@@ -67,16 +75,6 @@ func (r *Rotator) old(i int) string {
 		return r.Path
 	}
 	return fmt.Sprintf("%s.%d", r.Path, i)
-}
-
-// SignalMaster returns a Reopen that sends USR1 to the process with this ID.
-func SignalMaster(pid int) func() error {
-	return func() error {
-		if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
-			return fmt.Errorf("tell nginx to reopen its log: %w", err)
-		}
-		return nil
-	}
 }
 
 // RegularLog makes sure that path is a file of its own. The official image links

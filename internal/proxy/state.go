@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,13 +20,17 @@ import (
 type Dir struct {
 	Path string
 
-	lock *os.File
-	bake *os.File // held while this process watches a release
+	mu    sync.Mutex // of the following: a connection may end while a request is answered
+	lock  *os.File
+	bake  *os.File // held while this process watches a release
+	baked string   // operation of the last bake that this process began
+
+	journal journalCache
 }
 
 // Init prepares the directory at the start of the proxy and returns the active
-// pool. On the first start seed decides; later seed wins only when it differs
-// from the seed of the last start, which means that an operator edited it.
+// pool. The seed decides where there is no flag yet, and only there: ACTIVE_POOL may be
+// older than the last switch, and traffic is moved by nobody who has passed no gate.
 func (d *Dir) Init(seed bluegreen.Pool) (bluegreen.Pool, error) {
 	for _, dir := range []string{"active", "faults"} {
 		if err := os.MkdirAll(d.path(dir), 0o755); err != nil { //nolint:gosec // nginx may run as another user
@@ -43,12 +47,7 @@ func (d *Dir) Init(seed bluegreen.Pool) (bluegreen.Pool, error) {
 		}
 		active = seed
 	}
-	if last := d.seed(); last != bluegreen.NoPool && last != seed && active != seed {
-		if err := d.Route(seed); err != nil {
-			return active, err
-		}
-		active = seed
-	}
+	d.Sweep(time.Now())
 	return active, d.write("seed", []byte(seed.String()+"\n"))
 }
 
@@ -98,7 +97,7 @@ func (d *Dir) Route(pool bluegreen.Pool) error {
 // Lock takes the deployment's lock. It returns the holder and false when somebody else
 // has it and does not let go of it at once.
 func (d *Dir) Lock(ctx context.Context, holder bluegreen.Holder) (*bluegreen.Holder, bool, error) {
-	if d.lock != nil {
+	if d.Locked() {
 		return nil, true, nil
 	}
 	f, err := os.OpenFile(d.path("lock"), os.O_RDWR|os.O_CREATE, 0o644) //nolint:gosec // read by whoever wants the lock
@@ -120,23 +119,34 @@ func (d *Dir) Lock(ctx context.Context, holder bluegreen.Holder) (*bluegreen.Hol
 	if err != nil {
 		return nil, false, errors.Join(fmt.Errorf("write the lock: %w", err), f.Close())
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.lock = f
 	return nil, true, nil
 }
 
+// Locked reports whether this process holds the lock.
+func (d *Dir) Locked() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.lock != nil
+}
+
 // Unlock releases the lock, if it is held.
 func (d *Dir) Unlock() error {
-	if d.lock == nil {
-		return nil
-	}
+	d.mu.Lock()
 	f := d.lock
 	d.lock = nil
+	d.mu.Unlock()
+	if f == nil {
+		return nil
+	}
 	return f.Close()
 }
 
 // Holder returns who holds the lock, nil when nobody does.
 func (d *Dir) Holder() *bluegreen.Holder {
-	if d.lock != nil {
+	if d.Locked() {
 		return nil // we do; a command does not report itself
 	}
 	f, err := os.Open(d.path("lock"))
@@ -151,7 +161,9 @@ func (d *Dir) Holder() *bluegreen.Holder {
 }
 
 // Begin records the operation under way.
-func (d *Dir) Begin(op bluegreen.Operation) error { return d.writeJSON("operation.json", op) }
+func (d *Dir) Begin(op bluegreen.Operation) error {
+	return d.change(func() error { return d.writeJSON("operation.json", op) })
+}
 
 // Status reads everything but what only nginx knows.
 func (d *Dir) Status() (bluegreen.RouterStatus, error) {
@@ -169,14 +181,14 @@ func (d *Dir) Status() (bluegreen.RouterStatus, error) {
 			st.Current = &op
 		}
 	}
-	if ops, err := d.Journal(); err == nil && len(ops) > 0 {
-		st.Last, st.Moves = &ops[len(ops)-1], moves(ops)
+	if last, moved, err := d.newest(); err == nil {
+		st.Last, st.Moves = last, moved
 	}
 	var solo bluegreen.Solo
 	if d.readJSON(soloFile, &solo) == nil {
 		st.Solo = &solo
 	}
-	st.Bake = d.Bake()
+	st.Bake, st.Standing = d.Bake(), d.Standing()
 	for _, pool := range bluegreen.Pools() {
 		var f bluegreen.Fault
 		if d.readJSON(faultFile(pool), &f) == nil {
@@ -187,14 +199,13 @@ func (d *Dir) Status() (bluegreen.RouterStatus, error) {
 }
 
 // SetFault records a fault. A fault on the same pool is replaced.
-func (d *Dir) SetFault(f bluegreen.Fault) error { return d.writeJSON(faultFile(f.Pool), f) }
+func (d *Dir) SetFault(f bluegreen.Fault) error {
+	return d.change(func() error { return d.writeJSON(faultFile(f.Pool), f) })
+}
 
 // ClearFault forgets the fault on pool, if any.
 func (d *Dir) ClearFault(pool bluegreen.Pool) error {
-	if err := os.Remove(d.path(faultFile(pool))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("forget the fault: %w", err)
-	}
-	return nil
+	return d.change(func() error { return d.remove(faultFile(pool), "forget the fault") })
 }
 
 // faultFile names the record of a fault.
@@ -211,27 +222,6 @@ func (d *Dir) seed() bluegreen.Pool {
 		return bluegreen.NoPool
 	}
 	return pool
-}
-
-// path returns the place of name in the directory.
-func (d *Dir) path(name string) string { return filepath.Join(d.Path, name) }
-
-// write replaces name by text with one rename, durably.
-func (d *Dir) write(name string, text []byte) error {
-	dir := filepath.Dir(name)
-	tmp, err := os.CreateTemp(d.Path, ".new-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	_, err = tmp.Write(text)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), d.path(name))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
-	}
-	return d.sync(dir)
 }
 
 // writeJSON is write of v's JSON.
@@ -271,9 +261,12 @@ const (
 
 // take locks f for this process alone, and gives up with [syscall.EWOULDBLOCK] when
 // another one still holds it after takeLimit.
-func take(ctx context.Context, f *os.File) error {
-	ctx, cancel := context.WithTimeout(ctx, takeLimit)
-	defer cancel()
+func take(ctx context.Context, f *os.File) error { return takeWithin(f, takeLimit, ctx.Done()) }
+
+// takeWithin is take for as long as limit, or until ended is closed.
+func takeWithin(f *os.File, limit time.Duration, ended <-chan struct{}) error {
+	late := time.NewTimer(limit)
+	defer late.Stop()
 	pause := time.NewTicker(takePause)
 	defer pause.Stop()
 	for {
@@ -283,7 +276,9 @@ func take(ctx context.Context, f *os.File) error {
 		}
 		select {
 		case <-pause.C:
-		case <-ctx.Done():
+		case <-late.C:
+			return err
+		case <-ended:
 			return err
 		}
 	}

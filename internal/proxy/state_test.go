@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,8 +25,8 @@ func TestDir_InitSeedsAndKeeps(t *testing.T) {
 	}{
 		{"the first start seeds", []bluegreen.Pool{g}, nil, g},
 		{"a restart keeps the switch", []bluegreen.Pool{b, b}, []bluegreen.Pool{g}, g},
-		{"an edited variable wins", []bluegreen.Pool{b, g}, nil, g},
-		{"an edit wins over a switch", []bluegreen.Pool{b, g, b}, []bluegreen.Pool{0, g}, b},
+		{"another variable moves no traffic", []bluegreen.Pool{b, g}, nil, b},
+		{"an old one takes no switch back", []bluegreen.Pool{g, b}, []bluegreen.Pool{g}, g},
 		{".env kept in step changes nothing", []bluegreen.Pool{b, g}, []bluegreen.Pool{g}, g},
 	}
 	for _, tt := range tests {
@@ -45,6 +46,10 @@ func TestDir_InitSeedsAndKeeps(t *testing.T) {
 			}
 			if got != tt.want {
 				t.Errorf("active = %s, want %s", got, tt.want)
+			}
+			st, err := dir.Status()
+			if last := tt.starts[len(tt.starts)-1]; err != nil || st.Seed != last {
+				t.Errorf("seed = %s, %v; want that of the last start, %s", st.Seed, err, last)
 			}
 		})
 	}
@@ -139,6 +144,127 @@ func TestDir_TornJournalLineIsLeftOut(t *testing.T) {
 	ops, err := dir.Journal()
 	if err != nil || len(ops) != 1 || ops[0].ID != "a" {
 		t.Errorf("journal = %+v, %v", ops, err)
+	}
+	// What is written behind it is not torn with it.
+	for _, id := range []string{"c", "d"} {
+		if err := dir.Finish(bluegreen.Operation{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ops, err = dir.Journal(); err != nil || len(ops) != 3 || ops[0].ID != "a" || ops[2].ID != "d" {
+		t.Errorf("after two more entries: %+v, %v", ops, err)
+	}
+}
+
+// Eight processes finish operations at the same time: no entry is lost.
+func TestDir_EveryProcessKeepsItsEntries(t *testing.T) {
+	path := t.TempDir()
+	if _, err := (&proxy.Dir{Path: path}).Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	const processes, each = 8, 24 // together fewer than the journal holds
+	var working sync.WaitGroup
+	for p := range processes {
+		working.Go(func() {
+			dir := &proxy.Dir{Path: path}
+			for i := range each {
+				if err := dir.Finish(bluegreen.Operation{ID: fmt.Sprintf("p%d-%d", p, i)}); err != nil {
+					t.Error(err)
+				}
+				if err := dir.SetStanding(bluegreen.Standing{Pool: bluegreen.Pools()[p%2], Operation: strconv.Itoa(i)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	working.Wait()
+	dir := &proxy.Dir{Path: path}
+	ops, err := dir.Journal()
+	seen := map[string]bool{}
+	for i := range ops {
+		seen[ops[i].ID] = true
+	}
+	if err != nil || len(ops) != processes*each || len(seen) != len(ops) {
+		t.Errorf("the journal has %d entries, %d different, %v; want %d", len(ops), len(seen), err, processes*each)
+	}
+	if got := dir.Standing(); len(got) != 2 {
+		t.Errorf("standing = %+v, want both pools", got)
+	}
+}
+
+// A bake that another operator ended does not come back with the next record of its own.
+func TestDir_AnEndedBakeStaysEnded(t *testing.T) {
+	path := t.TempDir()
+	baker, other := &proxy.Dir{Path: path}, &proxy.Dir{Path: path}
+	if _, err := baker.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	lost := 0
+	for range 300 {
+		b := bluegreen.Bake{Operation: "deploy-1", Pool: bluegreen.Green}
+		if err := baker.BeginBake(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := baker.UpdateBake(b); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Go(func() {
+			if err := other.EndBake("deploy-1"); err != nil {
+				t.Error(err)
+			}
+		})
+		both.Wait()
+		if other.Bake() != nil {
+			lost++
+		}
+		if err := baker.EndBake("deploy-1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if lost > 0 {
+		t.Errorf("the record was back in %d of 300 races", lost)
+	}
+}
+
+// What a killed writer left goes, what is being written stays.
+func TestDir_SweepsLeftovers(t *testing.T) {
+	dir := &proxy.Dir{Path: t.TempDir()}
+	now := time.Now()
+	for name, age := range map[string]time.Duration{".new-1": 2 * time.Minute, ".new-2": time.Second, "journal.ndjson": time.Hour} {
+		path := filepath.Join(dir.Path, name)
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, now, now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir.Sweep(now)
+	entries, err := os.ReadDir(dir.Path)
+	if err != nil || len(entries) != 2 || entries[0].Name() != ".new-2" {
+		t.Errorf("left are %v, %v", entries, err)
+	}
+}
+
+// A status that is asked for every second sees each new entry.
+func TestDir_StatusFollowsTheJournal(t *testing.T) {
+	path := t.TempDir()
+	reader, writer := &proxy.Dir{Path: path}, &proxy.Dir{Path: path}
+	if _, err := writer.Init(bluegreen.Blue); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		id := strconv.Itoa(i)
+		if err := writer.Finish(bluegreen.Operation{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		st, err := reader.Status()
+		if err != nil || st.Last == nil || st.Last.ID != id {
+			t.Fatalf("last = %+v, %v; want %s", st.Last, err, id)
+		}
 	}
 }
 

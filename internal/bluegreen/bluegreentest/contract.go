@@ -1,6 +1,7 @@
 package bluegreentest
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -19,12 +20,15 @@ func RouterContract(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Run("a pool is kept out of the failover until it is let in", func(t *testing.T) { contractSolo(t, open) })
 	t.Run("a bake is live while its connection lasts", func(t *testing.T) { contractBake(t, open) })
 	t.Run("the journal replaces an entry that is finished again", func(t *testing.T) { contractHistory(t, open) })
+	t.Run("what stands in a pool is what was recorded last", func(t *testing.T) { contractStanding(t, open) })
+	t.Run("settings are in force when they were not only checked", func(t *testing.T) { contractConfigure(t, open) })
 	t.Run("probes answer one by one", func(t *testing.T) { contractProbe(t, open) })
 }
 
 func contractRoute(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a, b := open(t), open(t)
+	lock(t, a)
 	for _, pool := range []bluegreen.Pool{bluegreen.Green, bluegreen.Green, bluegreen.Blue} {
 		if err := a.Route(t.Context(), pool); err != nil {
 			t.Fatalf("Route(%s): %v", pool, err)
@@ -69,12 +73,16 @@ func contractJournal(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a, b := open(t), open(t)
 	op := bluegreen.Operation{ID: "switch-1", Kind: bluegreen.ActSwitch, From: bluegreen.Blue, To: bluegreen.Green}
+	lock(t, a)
 	must(t, a.Begin(t.Context(), op))
+	must(t, a.Unlock(t.Context()))
 	if got := status(t, b).Unfinished; got == nil || got.ID != op.ID {
 		t.Fatalf("unfinished = %+v, want %s", got, op.ID)
 	}
 	op.Ending, op.Result = bluegreen.EndDone, "done"
+	lock(t, a)
 	must(t, a.Finish(t.Context(), op))
+	must(t, a.Unlock(t.Context()))
 	st := status(t, b)
 	if st.Unfinished != nil || st.Last == nil || st.Last.Result != "done" {
 		t.Errorf("after Finish: unfinished %+v, last %+v", st.Unfinished, st.Last)
@@ -85,6 +93,7 @@ func contractFaults(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a, b := open(t), open(t)
 	f := bluegreen.Fault{Pool: bluegreen.Green, Mode: bluegreen.FaultPause, Containers: []string{"c1"}}
+	lock(t, a)
 	must(t, a.SetFault(t.Context(), f))
 	if got := status(t, b).Faults; len(got) != 1 || got[0].Mode != bluegreen.FaultPause || got[0].Containers[0] != "c1" {
 		t.Fatalf("faults = %+v, want %+v", got, f)
@@ -100,12 +109,16 @@ func contractSolo(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a, b := open(t), open(t)
 	solo := bluegreen.Solo{Pool: bluegreen.Green, By: bluegreen.Holder{User: "ana"}, Since: time.Unix(5, 0).UTC()}
+	lock(t, a)
 	must(t, a.SetSolo(t.Context(), &solo))
+	must(t, a.Unlock(t.Context()))
 	if got := status(t, b).Solo; got == nil || *got != solo {
 		t.Fatalf("solo = %+v, want %+v", got, solo)
 	}
+	lock(t, b)
 	must(t, b.SetSolo(t.Context(), nil))
 	must(t, b.SetSolo(t.Context(), nil))
+	must(t, b.Unlock(t.Context()))
 	if got := status(t, a).Solo; got != nil {
 		t.Errorf("solo after it was ended = %+v", got)
 	}
@@ -115,15 +128,19 @@ func contractBake(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 	t.Helper()
 	a, b := open(t), open(t)
 	bake := bluegreen.Bake{Operation: "deploy-1", Pool: bluegreen.Green, From: bluegreen.Blue, Threshold: 2}
+	lock(t, a)
 	must(t, a.BeginBake(t.Context(), bake))
+	must(t, a.Unlock(t.Context()))
 	for name, r := range map[string]bluegreen.Router{"its own": a, "another": b} {
 		if got := status(t, r).Bake; got == nil || !got.Live || got.Operation != "deploy-1" {
 			t.Fatalf("on %s connection: bake = %+v, want a live one", name, got)
 		}
 	}
+	lock(t, b)
 	if err := b.BeginBake(t.Context(), bake); err == nil {
 		t.Error("a second bake began")
 	}
+	must(t, b.Unlock(t.Context()))
 	bake.Verdict.Requests = 7
 	if stands, err := a.UpdateBake(t.Context(), bake); err != nil || !stands {
 		t.Fatalf("UpdateBake = %t, %v; want it to stand", stands, err)
@@ -134,16 +151,72 @@ func contractBake(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 		return got != nil && !got.Live && got.Verdict.Requests == 7
 	})
 	c := open(t)
+	lock(t, c)
 	must(t, c.EndBake(t.Context(), bake.Operation))
 	must(t, c.BeginBake(t.Context(), bake))
+	must(t, c.Unlock(t.Context()))
+	lock(t, b)
+	must(t, b.EndBake(t.Context(), "another"))
+	if stands, err := c.UpdateBake(t.Context(), bake); err != nil || !stands {
+		t.Errorf("UpdateBake after another operation's bake was ended = %t, %v; want it to stand", stands, err)
+	}
 	must(t, b.EndBake(t.Context(), bake.Operation))
+	must(t, b.Unlock(t.Context()))
 	if stands, err := c.UpdateBake(t.Context(), bake); err != nil || stands {
 		t.Errorf("UpdateBake after another ended it = %t, %v; want it gone", stands, err)
 	}
 	if got := status(t, b).Bake; got != nil {
 		t.Errorf("the record is back: %+v", got)
 	}
+	// What came of its own bake is recorded without the lock: another one may hold it.
+	lock(t, b)
 	must(t, c.EndBake(t.Context(), bake.Operation))
+	must(t, c.Finish(t.Context(), bluegreen.Operation{ID: bake.Operation, Kind: bluegreen.ActDeploy, Bake: &bake}))
+	must(t, b.Unlock(t.Context()))
+	if got := status(t, b).Last; got == nil || got.ID != bake.Operation {
+		t.Errorf("last = %+v, want the operation that was watched", got)
+	}
+}
+
+func contractStanding(t *testing.T, open func(t *testing.T) bluegreen.Router) {
+	t.Helper()
+	a, b := open(t), open(t)
+	want := bluegreen.Standing{
+		Pool: bluegreen.Green, Release: bluegreen.Release{ID: "v2", Image: "shop:2", ImageID: "sha256:2"}, Config: "c1",
+		Operation: "deploy-1", By: bluegreen.Holder{User: "ana"}, Since: time.Unix(7, 0).UTC(),
+	}
+	lock(t, a)
+	must(t, a.SetStanding(t.Context(), bluegreen.Standing{Pool: bluegreen.Green, Release: bluegreen.Release{ID: "v1"}}))
+	must(t, a.SetStanding(t.Context(), want))
+	if got := status(t, b).Standing; len(got) != 1 || got[0] != want {
+		t.Fatalf("standing = %+v, want %+v", got, want)
+	}
+	must(t, a.SetStanding(t.Context(), bluegreen.Standing{Pool: bluegreen.Blue, Release: bluegreen.Release{ID: "v1"}}))
+	if got := status(t, b).Standing; len(got) != 2 || got[0].Pool != bluegreen.Blue || got[1] != want {
+		t.Errorf("standing = %+v, want blue and %+v", got, want)
+	}
+}
+
+func contractConfigure(t *testing.T, open func(t *testing.T) bluegreen.Router) {
+	t.Helper()
+	a, b := open(t), open(t)
+	lock(t, a)
+	_, err := a.Configure(t.Context(), bluegreen.Configuration{Settings: map[string]string{"PROXY_READ_TIMEOUT": "4s"}})
+	must(t, err)
+	want := map[string]string{"PROXY_READ_TIMEOUT": "9s"}
+	for _, check := range []bool{true, false} {
+		changed, err := a.Configure(t.Context(), bluegreen.Configuration{Settings: want, Check: check})
+		if err != nil || len(changed) != 1 || changed[0] != "PROXY_READ_TIMEOUT" {
+			t.Errorf("Configure, check %t = %v, %v; want the one that changed", check, changed, err)
+		}
+	}
+	if got := status(t, b).Settings["PROXY_READ_TIMEOUT"]; got != "9s" {
+		t.Errorf("in force is %q", got)
+	}
+	changed, err := a.Configure(t.Context(), bluegreen.Configuration{Settings: want})
+	if err != nil || len(changed) != 0 {
+		t.Errorf("the second time: %v, %v; want nothing changed", changed, err)
+	}
 }
 
 func contractHistory(t *testing.T, open func(t *testing.T) bluegreen.Router) {
@@ -191,6 +264,9 @@ func contractProbe(t *testing.T, open func(t *testing.T) bluegreen.Router) {
 		t.Fatalf("Probe = %d results, %v; want 3", len(results), err)
 	}
 	must(t, a.Chaos(t.Context(), bluegreen.Green, bluegreen.FaultError))
+	if got := status(t, a).Answers; len(got) != 2 || got[bluegreen.Green].Status != 200 {
+		t.Errorf("the status carries the answers %+v, want one of each pool", got)
+	}
 	if got, err := a.Verify(t.Context()); err != nil || got.Active != bluegreen.Blue || got.Answer == nil || got.Answer.Status != 200 {
 		t.Errorf("Verify = %+v, %v; want an answer of blue", got, err)
 	}
@@ -203,6 +279,14 @@ func status(t *testing.T, r bluegreen.Router) bluegreen.RouterStatus {
 		t.Fatalf("Status: %v", err)
 	}
 	return st
+}
+
+// lock takes the lock, which every change needs but the record of one's own bake. An
+// earlier connection may still be about to let go of it.
+func lock(t *testing.T, r bluegreen.Router) {
+	t.Helper()
+	eventually(t, "the lock is free", func() bool { return r.Lock(t.Context(), bluegreen.Holder{User: "ana"}) == nil })
+	t.Cleanup(func() { _ = r.Unlock(context.WithoutCancel(t.Context())) }) // it may have been closed
 }
 
 func must(t *testing.T, err error) {
