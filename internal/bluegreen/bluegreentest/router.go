@@ -88,9 +88,28 @@ func (p *Proxy) CutOff(op bluegreen.Operation) {
 type FakeRouter struct {
 	proxy  *Proxy
 	broken bool
+	baked  string // operation of the bake that it began
 }
 
 var _ bluegreen.Router = (*FakeRouter)(nil)
+
+// errUnlocked refuses a change without the deployment's lock.
+var errUnlocked = errors.New("the lock is not held")
+
+// mayChange fails when a connection may not change a record: it needs the lock, or has to
+// be the one that began the bake of the operation.
+func (r *FakeRouter) mayChange(operation string) error {
+	p := r.proxy
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case r.broken:
+		return errBroken
+	case p.owner == r, operation != "" && r.baked == operation:
+		return nil
+	}
+	return errUnlocked
+}
 
 // isBroken reports whether the connection broke.
 func (r *FakeRouter) isBroken() bool {
@@ -174,8 +193,8 @@ func (r *FakeRouter) Unlock(context.Context) error {
 
 // Route implements [bluegreen.Router].
 func (r *FakeRouter) Route(_ context.Context, pool bluegreen.Pool) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	p := r.proxy
 	p.mu.Lock()
@@ -226,8 +245,8 @@ func (r *FakeRouter) Verify(context.Context) (bluegreen.Routing, error) {
 
 // SetStanding implements [bluegreen.Router].
 func (r *FakeRouter) SetStanding(_ context.Context, s bluegreen.Standing) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
@@ -237,8 +256,8 @@ func (r *FakeRouter) SetStanding(_ context.Context, s bluegreen.Standing) error 
 
 // Configure implements [bluegreen.Router].
 func (r *FakeRouter) Configure(_ context.Context, c bluegreen.Configuration) ([]string, error) {
-	if r.isBroken() {
-		return nil, errBroken
+	if err := r.mayChange(""); err != nil && !c.Check {
+		return nil, err
 	}
 	p := r.proxy
 	p.mu.Lock()
@@ -260,8 +279,8 @@ func (r *FakeRouter) Configure(_ context.Context, c bluegreen.Configuration) ([]
 
 // Begin implements [bluegreen.Router].
 func (r *FakeRouter) Begin(_ context.Context, op bluegreen.Operation) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	r.proxy.CutOff(op)
 	r.proxy.mu.Lock()
@@ -272,8 +291,8 @@ func (r *FakeRouter) Begin(_ context.Context, op bluegreen.Operation) error {
 
 // Finish implements [bluegreen.Router].
 func (r *FakeRouter) Finish(_ context.Context, op bluegreen.Operation) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(op.ID); err != nil {
+		return err
 	}
 	p := r.proxy
 	p.mu.Lock()
@@ -293,8 +312,8 @@ func (r *FakeRouter) Finish(_ context.Context, op bluegreen.Operation) error {
 
 // SetFault implements [bluegreen.Router].
 func (r *FakeRouter) SetFault(_ context.Context, f bluegreen.Fault) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
@@ -304,8 +323,8 @@ func (r *FakeRouter) SetFault(_ context.Context, f bluegreen.Fault) error {
 
 // ClearFault implements [bluegreen.Router].
 func (r *FakeRouter) ClearFault(_ context.Context, pool bluegreen.Pool) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
@@ -329,8 +348,8 @@ func (r *FakeRouter) Chaos(_ context.Context, pool bluegreen.Pool, mode bluegree
 
 // SetSolo implements [bluegreen.Router].
 func (r *FakeRouter) SetSolo(_ context.Context, solo *bluegreen.Solo) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
@@ -364,8 +383,8 @@ func (p *Proxy) Connect(addr string, n int) {
 
 // BeginBake implements [bluegreen.Router].
 func (r *FakeRouter) BeginBake(_ context.Context, bake bluegreen.Bake) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(""); err != nil {
+		return err
 	}
 	p := r.proxy
 	p.mu.Lock()
@@ -373,7 +392,7 @@ func (r *FakeRouter) BeginBake(_ context.Context, bake bluegreen.Bake) error {
 	if p.baker != nil && p.baker != r {
 		return errors.New("another bake is running")
 	}
-	p.bake, p.baker = &bake, r
+	p.bake, p.baker, r.baked = &bake, r, bake.Operation
 	return nil
 }
 
@@ -394,8 +413,8 @@ func (r *FakeRouter) UpdateBake(_ context.Context, bake bluegreen.Bake) (bool, e
 
 // EndBake implements [bluegreen.Router].
 func (r *FakeRouter) EndBake(_ context.Context, operation string) error {
-	if r.isBroken() {
-		return errBroken
+	if err := r.mayChange(operation); err != nil {
+		return err
 	}
 	r.proxy.mu.Lock()
 	defer r.proxy.mu.Unlock()
