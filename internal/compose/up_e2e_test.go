@@ -20,6 +20,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 )
 
@@ -77,8 +79,7 @@ func newUpStage(t *testing.T) *upStage {
 	s := &upStage{t: t, c: c, name: fmt.Sprintf("bgctltest%d", time.Now().UnixNano()), dir: t.TempDir()}
 	s.image = s.name + ":1"
 	cleanup(t, func(ctx context.Context) error {
-		_, err := c.Down(ctx, NamedProject(s.name), DownOptions{Volumes: true, Images: "local", Timeout: new(time.Duration)}, nil)
-		if err != nil {
+		if err := s.removeAll(ctx); err != nil {
 			return err
 		}
 		_, _ = c.api.ImageRemove(ctx, s.image, image.RemoveOptions{})
@@ -97,6 +98,32 @@ func newUpStage(t *testing.T) *upStage {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// removeAll removes everything that carries the project's name, whoever made it.
+func (s *upStage) removeAll(ctx context.Context) error {
+	filter := projectFilter(s.name)
+	containers, err := s.c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: filter})
+	for _, one := range containers {
+		err = errors.Join(err, s.c.removeAndWait(ctx, one.ID, container.RemoveOptions{Force: true, RemoveVolumes: true}))
+	}
+	networks, listErr := s.c.api.NetworkList(ctx, network.ListOptions{Filters: filter})
+	err = errors.Join(err, listErr)
+	for _, one := range networks {
+		err = errors.Join(err, s.c.api.NetworkRemove(ctx, one.ID))
+	}
+	volumes, listErr := s.c.api.VolumeList(ctx, volume.ListOptions{Filters: filter})
+	err = errors.Join(err, listErr)
+	for _, one := range volumes.Volumes {
+		err = errors.Join(err, s.c.api.VolumeRemove(ctx, one.Name, false))
+	}
+	images, listErr := s.c.api.ImageList(ctx, image.ListOptions{Filters: filter})
+	err = errors.Join(err, listErr)
+	for _, one := range images {
+		_, removeErr := s.c.api.ImageRemove(ctx, one.ID, image.RemoveOptions{Force: true, PruneChildren: true})
+		err = errors.Join(err, removeErr)
+	}
+	return err
 }
 
 // program is the test program, compiled once per test run.
@@ -324,7 +351,7 @@ func TestE2E_NetworkRemovedWhileStopped(t *testing.T) {
 	s := newUpStage(t)
 	project := s.load("services: {web: {image: IMAGE, stop_grace_period: 1s}}")
 	s.mustUp(project, UpOptions{})
-	if err := s.c.StopService(t.Context(), project, "web", ServiceOptions{}, nil); err != nil {
+	if err := s.c.Stop(t.Context(), s.inspect("web").ID, time.Second); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.c.api.NetworkRemove(t.Context(), s.name+"_default"); err != nil {
@@ -408,15 +435,18 @@ func TestE2E_EmbeddedBuild(t *testing.T) {
 	s.mustBeSettled(second)
 }
 
-func TestE2E_RecreateServiceWithAnotherImage(t *testing.T) {
+func TestE2E_PlanServiceWithAnotherImage(t *testing.T) {
 	t.Parallel()
 	s := newUpStage(t)
 	project := s.load("services: {green: {image: '${GREEN:-IMAGE}', stop_grace_period: 1s}, blue: {image: IMAGE, stop_grace_period: 1s}}")
 	s.mustUp(project, UpOptions{})
 	blue := s.inspect("blue")
 	s.buildImage(s.name+":2", "second")
-	err := s.c.RecreateService(t.Context(), project, "green", ServiceOptions{Image: s.name + ":2"}, nil)
+	plan, err := s.c.PlanService(t.Context(), project, "green", ServiceOptions{Image: s.name + ":2"})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.c.Execute(t.Context(), plan, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.inspect("green").Config.Image; got != s.name+":2" {
