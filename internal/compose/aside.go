@@ -56,13 +56,13 @@ func (e *execution) replace(ctx context.Context, op Operation) error {
 	making, cancel := uncancelled(ctx, createLimit)
 	defer cancel()
 	if old == nil {
-		if err := e.create(making, op, op.Name, nil); err != nil {
+		if _, err := e.create(making, op, op.Name, nil); err != nil {
 			return err
 		}
 		return e.run(ctx, op.Name, op.Name)
 	}
 	temporary := temporaryName(old.ID, op.Name)
-	if err := e.create(making, op, temporary, old); err != nil {
+	if _, err := e.create(making, op, temporary, old); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -72,10 +72,10 @@ func (e *execution) replace(ctx context.Context, op Operation) error {
 	swap, cancelSwap := context.WithTimeout(ctx, quickLimit)
 	defer cancelSwap()
 	if err := e.client.api.ContainerRename(swap, old.ID, op.Name+asideSuffix); err != nil {
-		return explain(err, "set the old container of "+op.Name+" aside")
+		return e.client.wrap("set the old container of "+op.Name+" aside", err)
 	}
 	if err := e.client.api.ContainerRename(swap, temporary, op.Name); err != nil {
-		return explain(err, "rename the new container to "+op.Name)
+		return e.client.wrap("rename the new container to "+op.Name, err)
 	}
 	return e.run(ctx, op.Name, op.Name)
 }
@@ -126,11 +126,11 @@ func (e *execution) putBack(ctx context.Context, old *ObservedContainer, name st
 		}
 		err := e.client.api.ContainerRemove(ctx, other.ID, container.RemoveOptions{Force: true})
 		if err != nil && !errdefs.IsNotFound(err) {
-			return explain(err, "remove container "+other.Name)
+			return e.client.wrap("remove container "+other.Name, err)
 		}
 	}
 	if err := e.client.api.ContainerRename(ctx, old.ID, name); err != nil {
-		return explain(err, "rename container to "+name)
+		return e.client.wrap("rename container to "+name, err)
 	}
 	return e.run(ctx, old.ID, name)
 }
@@ -145,7 +145,8 @@ func (e *execution) startAll(ctx context.Context, service string) error {
 		switch {
 		case actual.Service != service || actual.OneOff:
 		case isTemporary(actual.Name, containerName(e.plan.project, e.plan.project.Services[service], actual.Number)):
-			errs = append(errs, explain(e.client.api.ContainerRemove(ctx, actual.ID, container.RemoveOptions{Force: true}), "remove container "+actual.Name))
+			err := e.client.api.ContainerRemove(ctx, actual.ID, container.RemoveOptions{Force: true})
+			errs = append(errs, e.client.wrap("remove container "+actual.Name, err))
 		case actual.State == container.StateExited, actual.State == container.StateCreated:
 			errs = append(errs, e.run(ctx, actual.ID, actual.Name))
 		}
@@ -168,7 +169,7 @@ func (c *Client) DropAside(ctx context.Context, p *Project, service string) erro
 		}
 		err := c.api.ContainerRemove(ctx, actual.ID, container.RemoveOptions{Force: true})
 		if err != nil && !errdefs.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("remove container %s: %w", actual.Name, err))
+			errs = append(errs, c.wrap("remove container "+actual.Name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -181,7 +182,7 @@ func (c *Client) Check(ctx context.Context, id string) error {
 	defer cancel()
 	info, err := c.api.ContainerInspect(ctx, id)
 	if err != nil {
-		return fmt.Errorf("inspect container %s: %w", id, err)
+		return c.wrap("inspect container "+shortID(id), err)
 	}
 	command := checkCommand(info.Config)
 	if len(command) == 0 {

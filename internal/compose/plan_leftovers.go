@@ -18,7 +18,7 @@ const leftByRecreate = "left by an interrupted recreate"
 func (u *upPlanner) settleLeftovers(service types.ServiceConfig) []ObservedContainer {
 	numbers := map[int][]ObservedContainer{}
 	for _, actual := range u.seen.Containers {
-		if actual.Service == service.Name && !actual.OneOff {
+		if actual.Service == service.Name && !actual.OneOff && !IsAside(actual.Name) {
 			numbers[actual.Number] = append(numbers[actual.Number], actual)
 		}
 	}

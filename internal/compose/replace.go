@@ -29,7 +29,7 @@ type Replacement struct {
 // service has to have exactly one container. End with [Replacement.Swap] or
 // [Replacement.Discard]; after a kill in between, the next [PlanUp] tidies up.
 func (c *Client) PrepareReplace(ctx context.Context, p *Project, service string, opts ServiceOptions) (*Replacement, error) {
-	changed, err := p.withOverrides(service, opts)
+	changed, err := p.WithOverrides(service, opts)
 	if err != nil {
 		return nil, err
 	}
