@@ -180,7 +180,10 @@ func TestRunner_SwitchesBackWhatWasSwitchedMeanwhile(t *testing.T) {
 		rep, err := w.drill(t.Context(), drill.Options{Phases: []drill.Phase{drill.Baseline}}, func(p drill.Progress) {
 			if p.Phase == drill.Baseline && p.Detail != "" && p.State == drill.Working {
 				r, err := w.proxy.Open(t.Context())
-				if err != nil || r.Route(t.Context(), bluegreen.Green) != nil {
+				if err == nil {
+					err = errors.Join(r.Lock(t.Context(), bluegreen.Holder{User: "bob"}), r.Route(t.Context(), bluegreen.Green), r.Close())
+				}
+				if err != nil {
 					t.Error(err)
 				}
 			}
