@@ -50,8 +50,10 @@ func startBox(t *testing.T, environ ...string) *box {
 	docker(t, "network", "create", name)
 	t.Cleanup(func() { _ = exec.Command("docker", "network", "rm", name).Run() })
 	run := func(container string, args ...string) {
-		docker(t, append([]string{"run", "-d", "--name", container, "--network", name, "--cap-drop", "ALL",
-			"-v", bin + ":/usr/local/bin/bgctl:ro", "--entrypoint", "bgctl"}, args...)...)
+		docker(t, append([]string{
+			"run", "-d", "--name", container, "--network", name, "--cap-drop", "ALL",
+			"-v", bin + ":/usr/local/bin/bgctl:ro", "--entrypoint", "bgctl",
+		}, args...)...)
 		t.Cleanup(func() {
 			if t.Failed() {
 				said, _ := exec.Command("docker", "logs", "--tail", "30", container).CombinedOutput()
@@ -353,8 +355,7 @@ func TestE2E_AgentCheck(t *testing.T) {
 			"--tmpfs", "/tmp:mode=1777", "--cap-drop", "ALL", "-e", setting, "-v", filepath.Clean(bin)+":/usr/local/bin/bgctl:ro",
 			"--entrypoint", "bgctl", image, "agent", "check").CombinedOutput()
 		code := 0
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			code = exit.ExitCode()
 		}
 		if name, _, _ := strings.Cut(setting, "="); code != want || want != 0 && !strings.Contains(string(out), name) || strings.Count(string(out), "\n") != 1 {
