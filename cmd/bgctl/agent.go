@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -20,9 +20,6 @@ const (
 	confPath = "/tmp/nginx.conf"
 	// pidPath is where nginx.conf has nginx write its process ID.
 	pidPath = "/tmp/nginx.pid"
-	// firstMemory is what the container's first process keeps to, which sits beside
-	// nginx and does little.
-	firstMemory = 16 << 20
 )
 
 // newAgentCommand returns the commands that run inside the proxy's container.
@@ -82,7 +79,7 @@ func (a *app) agentRun(ctx context.Context) error {
 		return fmt.Errorf("this image has no nginx: %w", err)
 	}
 	fmt.Fprintf(a.err, "bgctl: %s is active, nginx starts\n", active)
-	debug.SetMemoryLimit(firstMemory)
+	runtime.GOMAXPROCS(1) // the processors are nginx's
 	first := &proxy.Supervisor{
 		Argv:    []string{nginx, "-e", "stderr", "-c", confPath, "-g", "daemon off;"},
 		Environ: a.environ,

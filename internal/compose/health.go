@@ -22,9 +22,9 @@ const (
 
 // waitFor polls a container until it meets a condition of depends_on.
 //
-// What depends on a healthy container does not wait for the engine's first check, which
-// comes an interval after the start (start_interval needs Docker Engine 25): the same
-// command is run at once and again until it succeeds. The engine alone says what is unhealthy.
+// Nobody waits for the engine's first check, which comes an interval after the start
+// (start_interval needs Docker Engine 25): the same command is run at once and again
+// until it succeeds. The engine alone says what is unhealthy.
 func (c *Client) waitFor(ctx context.Context, name, condition string, limit time.Duration) error {
 	if limit == 0 {
 		limit = waitLimit
@@ -33,7 +33,7 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	early := condition == types.ServiceConditionHealthy || condition == conditionSteady
+	early := condition != types.ServiceConditionCompletedSuccessfully
 	for {
 		info, err := c.api.ContainerInspect(bounded, name)
 		switch {

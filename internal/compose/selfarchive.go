@@ -85,10 +85,12 @@ func selfConfig(self SelfImage, engine Info, layer godigest.Digest, made time.Ti
 	img.Config.Entrypoint, img.Config.Cmd = []string{"/bgctl"}, self.Cmd
 	img.Config.Labels = self.Labels
 	if len(self.Health) > 0 {
-		// Without start_interval (API 1.44) the first check comes after one interval.
+		// A check costs a tenth of a second of a core, most of it the engine's exec.
+		// bgctl runs it by itself after the start: without start_interval (API 1.44)
+		// the engine's first check comes after one interval.
 		img.Config.Healthcheck = &dockerspec.HealthcheckConfig{
 			Test:     append([]string{"CMD"}, self.Health...),
-			Interval: 3 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 3,
+			Interval: 30 * time.Second, Timeout: 3 * time.Second, StartPeriod: 10 * time.Second, Retries: 2,
 		}
 	}
 	return img

@@ -208,6 +208,9 @@ func (c *Conf) draft(ctx context.Context, settings map[string]string) (_ *draft,
 	if d.Start, err = c.Dir.Active(); err != nil {
 		return nil, err
 	}
+	if d.Start == bluegreen.NoPool {
+		return nil, errors.New("the proxy's state directory names no active pool: restart the proxy")
+	}
 	f, err := os.CreateTemp(filepath.Dir(c.Path), filepath.Base(c.Path)+".new-*")
 	if err != nil {
 		return nil, fmt.Errorf("write the nginx configuration: %w", err)

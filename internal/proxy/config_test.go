@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"bgctl/internal/proxy"
 	"bgctl/stack"
 )
@@ -71,6 +73,44 @@ func TestLoadSettings_RefusesWhatCouldBeADirective(t *testing.T) {
 		if !errors.Is(err, proxy.ErrConfig) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%q: err = %v, want ErrConfig naming it", name, value, err)
 		}
+	}
+}
+
+// Every value that passes is one that nginx can run with.
+func TestLoadSettings_RefusesWhatNginxWould(t *testing.T) {
+	for _, tt := range []struct{ name, bad, good string }{
+		{"RETRY_NON_IDEMPOTENT", "/search,/search", "/search,/search/"},
+		{"RETRY_NON_IDEMPOTENT", "/", "on"},
+		{"RETRY_NON_IDEMPOTENT", "=/", "/c,/_"},
+		{"RETRY_NON_IDEMPOTENT", "/a//b", "/a/b"},
+		{"RETRY_NON_IDEMPOTENT", "/a/../chaos", "/a..b"},
+		{"RETRY_NON_IDEMPOTENT", "/chaos/start", "/chaosmonkey"},
+		{"RETRY_NON_IDEMPOTENT", "/_bgctl", "/_bg"},
+		{"LOG_MAX_SIZE", "0", "64k"},
+		{"LOG_MAX_SIZE", "65535", "65536"},
+		{"FAIL_TIMEOUT", "500ms", "1s"},
+		{"PROXY_CONNECT_TIMEOUT", "0", "1ms"},
+		{"PROXY_READ_TIMEOUT", "00s", "01s"},
+		{"RETRY_TIMEOUT", "9999999999", "0"},
+		{"BLUE_HOST", strings.Repeat("a", 65), strings.Repeat("a", 64)},
+	} {
+		_, _, err := proxy.LoadSettings(env(map[string]string{tt.name: tt.bad}), "127.0.0.11")
+		if !errors.Is(err, proxy.ErrConfig) || !strings.Contains(err.Error(), tt.name+"=") || !strings.Contains(err.Error(), tt.bad) {
+			t.Errorf("%s=%q: err = %v, want it refused by name", tt.name, tt.bad, err)
+		}
+		if _, _, err := proxy.LoadSettings(env(map[string]string{tt.name: tt.good}), "127.0.0.11"); err != nil {
+			t.Errorf("%s=%q: %v", tt.name, tt.good, err)
+		}
+	}
+}
+
+func TestSettingNames(t *testing.T) {
+	want := []string{
+		"BLUE_HOST", "CLIENT_MAX_BODY_SIZE", "FAIL_TIMEOUT", "GREEN_HOST", "LOG_KEEP", "LOG_MAX_SIZE", "PORT",
+		"PROXY_CONNECT_TIMEOUT", "PROXY_READ_TIMEOUT", "RETRY_NON_IDEMPOTENT", "RETRY_TIMEOUT", "UPSTREAM_KEEPALIVE",
+	}
+	if diff := cmp.Diff(want, proxy.SettingNames()); diff != "" {
+		t.Error(diff)
 	}
 }
 

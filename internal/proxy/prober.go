@@ -25,7 +25,7 @@ type prober struct {
 
 	mu      sync.Mutex
 	running bool
-	ctx     context.Context //nolint:containedctx // of the session
+	ctx     context.Context // of the session
 	looked  time.Time       // when the status was last asked for
 	answers map[bluegreen.Pool]bluegreen.ProbeResult
 	at      map[bluegreen.Pool]time.Time

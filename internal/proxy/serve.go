@@ -27,7 +27,7 @@ var errSilent = errors.New("no word from the client for too long")
 // task is a request and the context that it is worked on with.
 type task struct {
 	req    request
-	ctx    context.Context //nolint:containedctx // one request's, from the moment it is read
+	ctx    context.Context // this request's, from the moment it is read
 	cancel context.CancelFunc
 }
 
