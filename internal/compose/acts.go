@@ -61,20 +61,6 @@ func (c *Client) Unpause(ctx context.Context, id string) error {
 	})
 }
 
-// Remove kills and removes the container; its volumes stay.
-func (c *Client) Remove(ctx context.Context, id string) error {
-	return c.act(ctx, "remove", id, 2*actTimeout, func(ctx context.Context) error {
-		return c.api.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
-	})
-}
-
-// Rename gives the container another name.
-func (c *Client) Rename(ctx context.Context, id, name string) error {
-	return c.act(ctx, "rename", id, actTimeout, func(ctx context.Context) error {
-		return c.api.ContainerRename(ctx, id, name)
-	})
-}
-
 func (c *Client) act(ctx context.Context, verb, id string, limit time.Duration, do func(context.Context) error) error {
 	ctx, cancel := within(ctx, limit)
 	defer cancel()

@@ -47,11 +47,14 @@ func (c *Client) buildService(ctx context.Context, p *Project, service types.Ser
 		BuildArgs: service.Build.Args, Target: service.Build.Target, Platform: service.Platform,
 		Remove: true, ForceRemove: true,
 	})
+	if err = c.lost(err); errors.Is(err, ErrUnreachable) {
+		return fmt.Errorf("build %s: %w", ref, err)
+	}
 	if err != nil {
 		return &BuildError{Image: ref, Reason: firstLine(err.Error())}
 	}
 	defer answer.Body.Close() //nolint:errcheck // read to its end or abandoned
-	return followBuild(answer.Body, ref, report)
+	return c.lost(followBuild(answer.Body, ref, report))
 }
 
 // followBuild reads the builder's messages; the engine answers 200 even when the build fails.
@@ -96,12 +99,6 @@ func followMessages(body io.Reader, say func(text string)) error {
 			say(message.Status)
 		}
 	}
-}
-
-func firstLine(text string) string {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "Error response from daemon: ")
-	line, _, _ := strings.Cut(text, "\n")
-	return strings.TrimSpace(line)
 }
 
 // lastLines keeps the end of a text.

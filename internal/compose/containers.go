@@ -137,17 +137,6 @@ func FindService(containers []Container, name string) []Container {
 	return out
 }
 
-// FindLabel returns the containers that carry the label with that value.
-func FindLabel(containers []Container, label, value string) []Container {
-	var out []Container
-	for _, one := range containers {
-		if got, ok := one.Labels[label]; ok && got == value {
-			out = append(out, one)
-		}
-	}
-	return out
-}
-
 func compareContainers(a, b Container) int {
 	if order := strings.Compare(a.Service, b.Service); order != 0 {
 		return order

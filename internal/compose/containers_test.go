@@ -32,7 +32,7 @@ func TestContainers_SkipsOneOffsAndWhatVanishes(t *testing.T) {
 	if err != nil || len(list) != 2 || list[0].Name != "shop-a" || list[1].Service != "b" {
 		t.Errorf("%+v, %v", list, err)
 	}
-	if len(FindService(list, "b")) != 1 || len(FindService(list, "c")) != 0 || len(FindLabel(list, serviceLabel, "a")) != 1 || len(FindLabel(list, "x", "")) != 0 {
+	if len(FindService(list, "b")) != 1 || len(FindService(list, "c")) != 0 {
 		t.Error("lookups")
 	}
 }
@@ -84,22 +84,6 @@ func TestContainerFrom(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestSavedEndpoint(t *testing.T) {
-	id := strings.Repeat("0123456789ab", 6)[:64]
-	got := savedEndpoint("net", id, &network.EndpointSettings{
-		NetworkID: "nid", Aliases: []string{"app", id[:12], "web"}, IPAddress: "10.0.0.5", MacAddress: "02:42:0a:00:00:05",
-	})
-	if diff := cmp.Diff(SavedEndpoint{Network: "net", NetworkID: "nid", Aliases: []string{"app", "web"}}, got); diff != "" {
-		t.Error(diff)
-	}
-	got = savedEndpoint("net", id, &network.EndpointSettings{
-		MacAddress: "4a:00:00:00:00:01", GwPriority: 3, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.0.0.5"},
-	})
-	if got.MacAddress == "" || got.IPv4Address != "10.0.0.5" || got.GwPriority != 3 {
-		t.Errorf("%+v", got)
 	}
 }
 

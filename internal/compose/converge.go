@@ -127,7 +127,7 @@ func (e *execution) network(ctx context.Context, op Operation) error {
 			// "has active endpoints" is a 403 up to today's engines.
 			return fmt.Errorf("%w: in use by a container outside the project", errSkipped)
 		}
-		return explain(err, "remove network "+op.Name)
+		return e.client.wrap("remove network "+op.Name, err)
 	}
 	config := e.plan.project.Networks[op.key]
 	hash, err := networkHash(config)
@@ -136,6 +136,7 @@ func (e *execution) network(ctx context.Context, op Operation) error {
 	}
 	labels := map[string]string{}
 	maps.Copy(labels, config.Labels)
+	maps.Copy(labels, e.plan.project.ownLabels())
 	maps.Copy(labels, map[string]string{
 		projectLabel: e.plan.project.Name, networkLabel: op.key, versionLabel: composeVersion, hashLabel: hash,
 	})
@@ -152,7 +153,7 @@ func (e *execution) network(ctx context.Context, op Operation) error {
 		}
 	}
 	_, err = e.client.api.NetworkCreate(ctx, op.Name, options)
-	return explain(err, "create network "+op.Name)
+	return e.client.wrap("create network "+op.Name, err)
 }
 
 func (e *execution) volume(ctx context.Context, op Operation) error {
@@ -166,7 +167,7 @@ func (e *execution) volume(ctx context.Context, op Operation) error {
 		if errdefs.IsConflict(err) {
 			return fmt.Errorf("%w: in use by a container outside the project", errSkipped)
 		}
-		return explain(err, "remove volume "+op.Name)
+		return e.client.wrap("remove volume "+op.Name, err)
 	}
 	config := e.plan.project.Volumes[op.key]
 	hash, err := volumeHash(config)
@@ -175,13 +176,14 @@ func (e *execution) volume(ctx context.Context, op Operation) error {
 	}
 	labels := map[string]string{}
 	maps.Copy(labels, config.Labels)
+	maps.Copy(labels, e.plan.project.ownLabels())
 	maps.Copy(labels, map[string]string{
 		projectLabel: e.plan.project.Name, volumeLabel: op.key, versionLabel: composeVersion, hashLabel: hash,
 	})
 	_, err = e.client.api.VolumeCreate(ctx, volume.CreateOptions{
 		Name: op.Name, Driver: config.Driver, DriverOpts: config.DriverOpts, Labels: labels,
 	})
-	return explain(err, "create volume "+op.Name)
+	return e.client.wrap("create volume "+op.Name, err)
 }
 
 // uncancelled is for short requests that change something. The engine carries
@@ -189,12 +191,4 @@ func (e *execution) volume(ctx context.Context, op Operation) error {
 // appears a moment later, and the next one of that name makes it ambiguous.
 func uncancelled(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), limit)
-}
-
-// explain puts what was done before the engine's reason.
-func explain(err error, doing string) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -20,13 +20,14 @@ func (e *execution) container(ctx context.Context, op Operation) error {
 	case ActionCreate:
 		ctx, cancel := uncancelled(ctx, createLimit)
 		defer cancel()
-		return e.create(ctx, op, op.Name, nil)
+		_, err := e.create(ctx, op, op.Name, nil)
+		return err
 	case ActionRecreate:
 		return e.recreate(ctx, op)
 	case ActionRename:
 		ctx, cancel := context.WithTimeout(ctx, quickLimit)
 		defer cancel()
-		return explain(e.client.api.ContainerRename(ctx, op.containerID, op.Name), "rename container to "+op.Name)
+		return e.client.rename(ctx, op.containerID, op.Name)
 	case ActionStart:
 		return e.start(ctx, op)
 	case ActionStop:
@@ -47,11 +48,12 @@ func (e *execution) wait(ctx context.Context, op Operation) error {
 }
 
 // create makes a container ready to start: created, connected, with its files in it.
-func (e *execution) create(ctx context.Context, op Operation, name string, old *ObservedContainer) error {
+// It returns the container's ID.
+func (e *execution) create(ctx context.Context, op Operation, name string, old *ObservedContainer) (string, error) {
 	plan := e.blueprint(op, old)
 	img, err := e.client.api.ImageInspect(ctx, plan.project.ImageRef(plan.service))
 	if err != nil {
-		return explain(err, "inspect the image of "+op.Name)
+		return "", e.client.wrap("inspect the image of "+op.Name, err)
 	}
 	plan.imageID = img.ID
 	if img.Config != nil {
@@ -59,30 +61,31 @@ func (e *execution) create(ctx context.Context, op Operation, name string, old *
 	}
 	made, err := plan.spec()
 	if err != nil {
-		return err
+		return "", err
 	}
 	platform, err := parsePlatform(plan.service.Platform)
 	if err != nil {
-		return fmt.Errorf("services.%s.platform: %w", op.service, err)
+		return "", fmt.Errorf("services.%s.platform: %w", op.service, err)
 	}
-	created, err := e.client.api.ContainerCreate(ctx, made.Config, made.Host, made.Network, platform, name)
+	made.platform = platform
+	id, err := e.client.createAs(ctx, made, name)
 	if err != nil {
-		return explain(err, "create container "+op.Name)
+		return "", e.client.wrap("create container "+op.Name, err)
 	}
-	err = e.complete(ctx, plan, made, created.ID)
-	if err != nil {
+	if err := e.complete(ctx, plan, made, id); err != nil {
 		// A half-made container would look like one that only needs a start.
 		undo, cancel := uncancelled(ctx, quickLimit)
 		defer cancel()
-		_ = e.client.api.ContainerRemove(undo, created.ID, container.RemoveOptions{Force: true})
+		_ = e.client.api.ContainerRemove(undo, id, container.RemoveOptions{Force: true})
+		return "", err
 	}
-	return err
+	return id, nil
 }
 
 func (e *execution) complete(ctx context.Context, plan blueprint, made spec, id string) error {
 	for _, name := range sortedKeys(made.Later) {
 		if err := e.client.api.NetworkConnect(ctx, name, id, made.Later[name]); err != nil {
-			return explain(err, "connect "+plan.service.Name+" to network "+name)
+			return e.client.wrap("connect "+plan.service.Name+" to network "+name, err)
 		}
 	}
 	return e.client.injectFiles(ctx, plan.project, plan.service, id)
@@ -103,12 +106,7 @@ func (e *execution) blueprint(op Operation, old *ObservedContainer) blueprint {
 // recreate replaces a container. From stopping the old one until starting the
 // new one nothing serves, so that part is not given up when ctx ends.
 func (e *execution) recreate(ctx context.Context, op Operation) error {
-	var old *ObservedContainer
-	for i := range e.plan.observed.Containers {
-		if e.plan.observed.Containers[i].ID == op.containerID {
-			old = &e.plan.observed.Containers[i]
-		}
-	}
+	old := e.observed(op.containerID)
 	if old == nil {
 		return fmt.Errorf("recreate %s: the plan does not know container %s", op.Name, op.containerID)
 	}
@@ -120,7 +118,8 @@ func (e *execution) recreate(ctx context.Context, op Operation) error {
 	temporary := temporaryName(old.ID, op.Name)
 	making, cancel := uncancelled(ctx, createLimit)
 	defer cancel()
-	if err := e.create(making, op, temporary, old); err != nil {
+	id, err := e.create(making, op, temporary, old)
+	if err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -129,14 +128,23 @@ func (e *execution) recreate(ctx context.Context, op Operation) error {
 	}
 	swap, cancelSwap := context.WithTimeout(ctx, quickLimit)
 	defer cancelSwap()
-	err := e.client.api.ContainerRemove(swap, old.ID, container.RemoveOptions{Force: true})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return explain(err, "remove the old container of "+op.Name)
+	if err := e.client.removeAndWait(swap, old.ID, container.RemoveOptions{Force: true}); err != nil {
+		return e.client.wrap("remove the old container of "+op.Name, err)
 	}
-	if err := e.client.api.ContainerRename(swap, temporary, op.Name); err != nil {
-		return explain(err, "rename the new container to "+op.Name)
+	if err := e.client.rename(swap, id, op.Name); err != nil {
+		return err
 	}
-	return e.run(ctx, op.Name, op.Name)
+	return e.run(ctx, id, op.Name)
+}
+
+// observed finds a container in the snapshot of the plan, nil when it is not there.
+func (e *execution) observed(id string) *ObservedContainer {
+	for i := range e.plan.observed.Containers {
+		if e.plan.observed.Containers[i].ID == id {
+			return &e.plan.observed.Containers[i]
+		}
+	}
+	return nil
 }
 
 // hasSameImage tells whether the image step brought nothing new; the container
@@ -144,7 +152,7 @@ func (e *execution) recreate(ctx context.Context, op Operation) error {
 func (e *execution) hasSameImage(ctx context.Context, op Operation, old *ObservedContainer) (bool, error) {
 	img, err := e.client.api.ImageInspect(ctx, e.plan.project.ImageRef(e.plan.project.Services[op.service]))
 	if err != nil {
-		return false, explain(err, "inspect the image of "+op.Name)
+		return false, e.client.wrap("inspect the image of "+op.Name, err)
 	}
 	if img.ID != old.Labels[imageLabel] || old.Name != op.Name {
 		return false, nil
@@ -160,10 +168,14 @@ func (e *execution) start(ctx context.Context, op Operation) error {
 	if id == "" {
 		return e.run(ctx, op.Name, op.Name)
 	}
-	for _, seen := range e.plan.observed.Containers {
-		if seen.ID == id && seen.State == container.StatePaused {
-			return explain(e.client.api.ContainerUnpause(ctx, id), "unpause container "+op.Name)
-		}
+	if seen := e.observed(id); seen != nil && seen.State == container.StatePaused {
+		return e.client.wrap("unpause container "+op.Name, e.client.api.ContainerUnpause(ctx, id))
+	}
+	switch {
+	case op.settle:
+		return e.settleStop(ctx, op)
+	case op.asItIs:
+		return e.run(ctx, id, op.Name)
 	}
 	// A container that was created by an interrupted run may lack its files.
 	if err := e.client.injectFiles(ctx, e.plan.project, e.plan.project.Services[op.service], id); err != nil {
@@ -193,7 +205,7 @@ func (c *Client) explainStart(ctx context.Context, err error, name string) error
 	found := takenPort.FindStringSubmatch(text)
 	taken := strings.Contains(text, "already allocated") || strings.Contains(text, "already in use")
 	if found == nil || !taken {
-		return explain(err, "start container "+name)
+		return c.wrap("start container "+name, err)
 	}
 	out := &PortError{Container: name, Port: found[1]}
 	list, listErr := c.api.ContainerList(ctx, container.ListOptions{
@@ -223,7 +235,7 @@ func (e *execution) stop(ctx context.Context, id, service string) error {
 	if errdefs.IsNotFound(err) {
 		return nil
 	}
-	return explain(err, "stop a container of "+service)
+	return e.client.wrap("stop a container of "+service, err)
 }
 
 func (e *execution) remove(ctx context.Context, op Operation) error {
@@ -232,14 +244,10 @@ func (e *execution) remove(ctx context.Context, op Operation) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, quickLimit)
 	defer cancel()
-	err := e.client.api.ContainerRemove(ctx, op.containerID, container.RemoveOptions{
+	err := e.client.removeAndWait(ctx, op.containerID, container.RemoveOptions{
 		Force: true, RemoveVolumes: op.condition == withVolumes,
 	})
-	// 409 is "removal already in progress": somebody else does the same.
-	if errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
-		return nil
-	}
-	return explain(err, "remove container "+op.Name)
+	return e.client.wrap("remove container "+op.Name, err)
 }
 
 func parsePlatform(text string) (*ocispec.Platform, error) {

@@ -6,34 +6,18 @@ import (
 	"fmt"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/image"
 )
 
 func (e *execution) image(ctx context.Context, op Operation, report func(string)) error {
 	switch op.Action {
-	case ActionRemove:
-		return e.removeImage(ctx, op)
 	case ActionBuild:
 		return e.build(ctx, op, report)
 	case ActionPull, ActionMake:
 		return e.provide(ctx, e.plan.project.Services[op.service], op.Name, report)
-	case ActionCreate, ActionRecreate, ActionRename, ActionStart, ActionStop, ActionWait, ActionKeep:
+	case ActionCreate, ActionRecreate, ActionRename, ActionStart, ActionStop, ActionRemove, ActionWait, ActionKeep:
 	}
 	return fmt.Errorf("step %q makes no sense for an image", op.ID())
-}
-
-func (e *execution) removeImage(ctx context.Context, op Operation) error {
-	ctx, cancel := context.WithTimeout(ctx, quickLimit)
-	defer cancel()
-	_, err := e.client.api.ImageRemove(ctx, op.Name, image.RemoveOptions{PruneChildren: true})
-	if errdefs.IsNotFound(err) {
-		return nil
-	}
-	if errdefs.IsConflict(err) {
-		return fmt.Errorf("%w: in use by another container", errSkipped)
-	}
-	return explain(err, "remove image "+op.Name)
 }
 
 // build provides the base images first: the engine's own error for a missing
@@ -74,14 +58,17 @@ func (e *execution) provide(ctx context.Context, service types.ServiceConfig, re
 	if provider := e.plan.options.Images; provider != nil {
 		handled, err := provider.Ensure(ctx, ref, report)
 		if handled || err != nil {
-			return explain(err, "provide image "+ref)
+			if err != nil {
+				return fmt.Errorf("provide image %s: %w", ref, err)
+			}
+			return nil
 		}
 	}
 	if service.PullPolicy == types.PullPolicyNever {
 		return &ImageError{Ref: ref, Reason: "pull_policy is never", Remedy: "load or build it on the engine"}
 	}
 	err := e.pull(ctx, service, ref, report)
-	if err == nil || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || errors.Is(err, ErrUnreachable) {
 		return err
 	}
 	if _, exists := e.plan.observed.Images[ref]; exists {
@@ -106,12 +93,8 @@ func (e *execution) pull(ctx context.Context, service types.ServiceConfig, ref s
 	}
 	stream, err := e.client.api.ImagePull(ctx, ref, options)
 	if err != nil {
-		return err
+		return e.client.lost(err)
 	}
 	defer stream.Close() //nolint:errcheck // read to its end or abandoned
-	err = followMessages(stream, report)
-	if failed, ok := errors.AsType[messageError](err); ok {
-		return failed
-	}
-	return err
+	return e.client.lost(followMessages(stream, report))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/go-connections/nat"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 // spec is what the engine needs to create a container.
@@ -22,6 +23,8 @@ type spec struct {
 	Network *network.NetworkingConfig
 	// Later are the networks that engines before API 1.44 have to be told one by one.
 	Later map[string]*network.EndpointSettings
+
+	platform *ocispec.Platform
 }
 
 // blueprint is what a container is made from besides the service.

@@ -148,8 +148,5 @@ func (c *Client) injectFiles(ctx context.Context, p *Project, service types.Serv
 	// Without CopyUIDGID: with it the engine gives the files to the container's
 	// user, whatever uid and gid say.
 	err = c.api.CopyToContainer(ctx, id, "/", bytes.NewReader(packed), container.CopyToContainerOptions{})
-	if err != nil {
-		return fmt.Errorf("copy configs and secrets into %s: %w", service.Name, err)
-	}
-	return nil
+	return c.wrap("copy configs and secrets into "+service.Name, err)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -68,20 +70,14 @@ func (e *engineError) Unwrap() []error {
 // wrap turns an error of the Docker client into one line that callers can
 // branch on with errors.Is.
 func (c *Client) wrap(doing string, err error) error {
+	err = c.lost(err)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: the engine gave no answer in time: %w", doing, err)
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrUnreachable):
 		return fmt.Errorf("%s: %w", doing, err)
-	case client.IsErrConnectionFailed(err):
-		return fmt.Errorf("%s: %w", doing, &UnreachableError{
-			Host:   c.info.Host,
-			Reason: "the connection to the Docker engine at " + c.info.Host + " is lost",
-			Hint:   "check that the engine is running",
-			Cause:  err,
-		})
 	}
 	wrapped := &engineError{doing: doing, reason: plainReason(err), cause: err}
 	switch {
@@ -95,11 +91,30 @@ func (c *Client) wrap(doing string, err error) error {
 	return wrapped
 }
 
-// plainReason drops the client's own preamble and everything after the first
+// lost turns the error of a connection that broke into an [UnreachableError]: while it
+// was made, while an answer was waited for, or in the middle of an answer. It returns
+// any other error as it is.
+func (c *Client) lost(err error) error {
+	var broken *net.OpError
+	if err == nil || errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		(!client.IsErrConnectionFailed(err) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &broken)) {
+		return err
+	}
+	return &UnreachableError{
+		Host:   c.info.Host,
+		Reason: "the connection to the Docker engine at " + c.info.Host + " is lost",
+		Hint:   "check that the engine is running",
+		Cause:  err,
+	}
+}
+
+// plainReason is the first line of an error without the client's own preamble.
+func plainReason(err error) string { return firstLine(err.Error()) }
+
+// firstLine drops the client's own preamble and everything after the first
 // line: daemon errors may carry a whole stack of them.
-func plainReason(err error) string {
-	text := strings.TrimSpace(err.Error())
-	text = strings.TrimPrefix(text, "Error response from daemon: ")
+func firstLine(text string) string {
+	text = strings.TrimPrefix(strings.TrimSpace(text), "Error response from daemon: ")
 	line, _, _ := strings.Cut(text, "\n")
 	return strings.TrimSpace(line)
 }

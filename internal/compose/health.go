@@ -33,7 +33,7 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 	defer cancel()
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	early := condition == types.ServiceConditionHealthy
+	early := condition == types.ServiceConditionHealthy || condition == conditionSteady
 	for {
 		info, err := c.api.ContainerInspect(bounded, name)
 		switch {
@@ -47,7 +47,7 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 				return nil
 			}
 		case bounded.Err() == nil:
-			return fmt.Errorf("inspect container %s: %w", name, err)
+			return c.wrap("inspect container "+name, err)
 		}
 		select {
 		case <-ticker.C:
@@ -105,6 +105,15 @@ func judge(info container.InspectResponse, condition string) (met bool, reason s
 	}
 	state := info.State
 	exited := state.Status == container.StateExited || state.Status == container.StateDead
+	if condition == conditionSteady {
+		if exited || state.Restarting {
+			return false, fmt.Sprintf("exited with code %d", state.ExitCode)
+		}
+		if info.RestartCount > 0 {
+			return false, "ends and is restarted again and again"
+		}
+		condition = conditionRunning
+	}
 	if condition == types.ServiceConditionCompletedSuccessfully {
 		switch {
 		case exited && state.ExitCode == 0:
@@ -115,6 +124,8 @@ func judge(info container.InspectResponse, condition string) (met bool, reason s
 		return false, ""
 	}
 	switch {
+	case exited && condition == conditionRunning && state.ExitCode == 0 && isJob(info.HostConfig):
+		return true, ""
 	case exited:
 		return false, fmt.Sprintf("exited with code %d", state.ExitCode)
 	case state.Paused:
@@ -129,6 +140,15 @@ func judge(info container.InspectResponse, condition string) (met bool, reason s
 		return false, "is unhealthy"
 	}
 	return state.Health.Status == container.Healthy, ""
+}
+
+// isJob tells whether a container may end: no restart policy starts it again after that.
+func isJob(host *container.HostConfig) bool {
+	if host == nil {
+		return false
+	}
+	policy := host.RestartPolicy
+	return policy.IsNone() || policy.IsOnFailure()
 }
 
 func shortCondition(condition string) string {
@@ -166,7 +186,7 @@ func (c *Client) endOfLog(ctx context.Context, info container.InspectResponse) (
 		ShowStdout: true, ShowStderr: true, Tail: logTailLines,
 	})
 	if err != nil {
-		return "", fmt.Errorf("read the log of %s: %w", info.Name, err)
+		return "", c.wrap("read the log of "+info.Name, err)
 	}
 	defer stream.Close() //nolint:errcheck // only read
 	var text limitedText

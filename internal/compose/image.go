@@ -21,15 +21,6 @@ func (c *Client) ImageID(ctx context.Context, ref string) (string, error) {
 	return inspect.ID, err
 }
 
-// ImageLabels returns the labels of a local image. Foreign.
-func (c *Client) ImageLabels(ctx context.Context, ref string) (map[string]string, error) {
-	inspect, err := c.inspectImage(ctx, ref)
-	if err != nil || inspect.Config == nil {
-		return nil, err
-	}
-	return inspect.Config.Labels, nil
-}
-
 // ImageInfo is a local image. Its texts are foreign.
 type ImageInfo struct {
 	ID      string   // sha256:…
@@ -50,21 +41,9 @@ func (c *Client) Image(ctx context.Context, ref string) (ImageInfo, error) {
 	return out, nil
 }
 
-// TagImage gives a local image another name; a name in use moves.
-func (c *Client) TagImage(ctx context.Context, ref, name string) error {
-	ctx, cancel := within(ctx, readTimeout)
-	defer cancel()
-	return c.wrap("tag image "+shortImage(ref), c.api.ImageTag(ctx, ref, name))
-}
-
-// PullImage gets an image from its registry, without credentials. The error is
-// one line: the registry's reason, not its whole answer.
-func (c *Client) PullImage(ctx context.Context, ref string) error {
-	return c.PullImageAs(ctx, ref, "")
-}
-
-// PullImageAs is [Client.PullImage] with credentials as the engine wants them:
-// base64 of their JSON. "" is none.
+// PullImageAs gets an image from its registry, with credentials as the engine wants
+// them: base64 of their JSON. "" is none. The error is one line: the registry's reason,
+// not its whole answer.
 func (c *Client) PullImageAs(ctx context.Context, ref, auth string) error {
 	ctx, cancel := within(ctx, pullTimeout)
 	defer cancel()

@@ -30,7 +30,7 @@ func TestPullImage_GivesOneLine(t *testing.T) {
 		{name: "no registry", message: `Get "https://r.invalid/v2/": dial tcp: lookup r.invalid: no such host`, want: "cannot reach the registry"},
 		{name: "in the stream", inStream: `{"status":"Pulling"}` + "\n" + `{"errorDetail":{"message":"toomanyrequests: You have reached"},"error":"x"}`, want: "rate limit"},
 		{name: "unknown", inStream: `{"error":"something odd\nwith a stack"}`, want: "pull image x:1: something odd"},
-		{name: "cut", inStream: `{"status":`, want: "progress"},
+		{name: "cut", inStream: `{"status":`, want: "the connection to the Docker engine"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestPullImage_GivesOneLine(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, tt.inStream)
 			}))
-			err := c.PullImage(t.Context(), "x:1")
+			err := c.PullImageAs(t.Context(), "x:1", "")
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)

@@ -17,6 +17,8 @@ const (
 
 // Labels of bgctl's own. They are not part of docker compose's config hash.
 const (
+	stackLabel       = "bgctl.stack"        // the project that bgctl made the container, network or volume for
+	embeddedLabel    = "bgctl.embedded"     // … from the embedded file
 	filesHashLabel   = "bgctl.files-hash"   // contents that are copied into the container
 	contextHashLabel = "bgctl.context-hash" // what an image was built from
 )

@@ -264,7 +264,7 @@ func TestErrors_AreRecognised(t *testing.T) {
 		ErrUnsupported: &UnsupportedError{}, ErrImageMissing: &ImageError{}, ErrUnhealthy: &UnhealthyError{},
 		ErrPortTaken: &PortError{}, ErrBuild: &BuildError{},
 	} {
-		if !errors.Is(explain(err, "do it"), sentinel) {
+		if !errors.Is((&Client{}).wrap("do it", err), sentinel) {
 			t.Errorf("%T is not %v", err, sentinel)
 		}
 	}

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -44,7 +43,7 @@ type ObservedContainer struct {
 	Labels     map[string]string
 	Networks   []string // IDs
 	Mounts     []ObservedMount
-	// Env is known only where [LiveEnv] needs it.
+	// Env is known only where the configuration is not the file's.
 	Env map[string]string
 }
 
@@ -91,7 +90,7 @@ func projectFilter(name string) filters.Args {
 func (c *Client) observeContainers(ctx context.Context, p *Project, seen *Observed) error {
 	list, err := c.api.ContainerList(ctx, container.ListOptions{All: true, Filters: projectFilter(p.Name)})
 	if err != nil {
-		return fmt.Errorf("list the containers of %s: %w", p.Name, err)
+		return c.wrap("list the containers of "+p.Name, err)
 	}
 	for i := range list {
 		seen.Containers = append(seen.Containers, observedFrom(&list[i]))
@@ -101,7 +100,7 @@ func (c *Client) observeContainers(ctx context.Context, p *Project, seen *Observ
 	for i := range seen.Containers {
 		target := &seen.Containers[i]
 		service, ok := p.Services[target.Service]
-		if !ok || len(LiveEnv(service)) == 0 {
+		if !ok {
 			continue
 		}
 		if hash, err := ServiceHash(service); err != nil || hash == target.Labels[hashLabel] {
@@ -162,7 +161,7 @@ func (c *Client) containerEnv(ctx context.Context, id string) (map[string]string
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("inspect container %s: %w", id, err)
+		return nil, c.wrap("inspect container "+shortID(id), err)
 	}
 	env := map[string]string{}
 	for _, pair := range info.Config.Env {
@@ -183,7 +182,7 @@ func (c *Client) observeNetworks(ctx context.Context, p *Project, seen *Observed
 	}
 	list, err := c.api.NetworkList(ctx, network.ListOptions{Filters: args})
 	if err != nil {
-		return fmt.Errorf("list the networks of %s: %w", p.Name, err)
+		return c.wrap("list the networks of "+p.Name, err)
 	}
 	// The engine's name filter matches parts of names too; the plan looks names up exactly.
 	for i := range list {
@@ -203,7 +202,7 @@ func (c *Client) observeVolumes(ctx context.Context, p *Project, seen *Observed)
 	}
 	list, err := c.api.VolumeList(ctx, volume.ListOptions{Filters: args})
 	if err != nil {
-		return fmt.Errorf("list the volumes of %s: %w", p.Name, err)
+		return c.wrap("list the volumes of "+p.Name, err)
 	}
 	for _, vol := range list.Volumes {
 		seen.Volumes[vol.Name] = ObservedVolume{Labels: vol.Labels}
@@ -256,7 +255,7 @@ func (c *Client) localImages(ctx context.Context, refs []string) (map[string]Obs
 				return nil
 			}
 			if err != nil {
-				return fmt.Errorf("inspect image %s: %w", ref, err)
+				return c.wrap("inspect image "+ref, err)
 			}
 			img := ObservedImage{ID: info.ID}
 			if info.Config != nil {
@@ -282,13 +281,13 @@ func idsOf(refs []string, found map[string]ObservedImage) []string {
 
 // liveDrift compares the environment a container runs with to what the file
 // says now, for the live keys only. ok is false when anything else differs too.
-func liveDrift(service types.ServiceConfig, actual ObservedContainer) (drift map[string]Drift, ok bool, err error) {
-	if actual.Env == nil {
+func liveDrift(service types.ServiceConfig, actual ObservedContainer, live []string) (drift map[string]Drift, ok bool, err error) {
+	if actual.Env == nil || len(live) == 0 {
 		return nil, false, nil
 	}
 	old := map[string]*string{}
 	drift = map[string]Drift{}
-	for _, key := range LiveEnv(service) {
+	for _, key := range live {
 		var from, to string
 		if value, set := actual.Env[key]; set {
 			from = value

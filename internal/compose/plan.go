@@ -52,6 +52,9 @@ type Operation struct {
 	condition   string // of a wait
 	optional    bool   // a wait that may fail
 	imageMoved  bool   // recreate only if the image of the container is another one by now
+	leftover    bool   // a removal of what an interrupted recreate left
+	asItIs      bool   // a start that puts no files into the container
+	settle      bool   // a start only if the container stops by itself
 }
 
 // ID names the step within its plan.
@@ -66,6 +69,14 @@ func (o Operation) ID() string {
 // Drift is a variable whose value in a running container is no longer the file's.
 type Drift struct{ From, To string }
 
+// Left is a container that a plan leaves exactly as it is, as [UpOptions.Leave] asks.
+type Left struct {
+	Service   string
+	Container string // its name
+	ID        string
+	Cause     string // why it would have been recreated, stopped or removed
+}
+
 // Plan is what [Client.Execute] will do, in an order in which it could be done one by one.
 type Plan struct {
 	Operations []Operation
@@ -74,6 +85,13 @@ type Plan struct {
 	LiveDrift map[string]map[string]Drift
 	// Orphans are containers of the project whose service is not in the file, and that stay.
 	Orphans []string
+	// Kept says what a removal leaves, and why: all of [Client.PlanDown], and orphans that
+	// are not the embedded project's.
+	Kept []string
+	// Left are the containers that need something but are left to the caller.
+	Left []Left
+	// Warnings are differences that the plan does nothing about. They may hold foreign text.
+	Warnings []string
 
 	project  *Project
 	observed *Observed
@@ -127,6 +145,13 @@ type UpOptions struct {
 	StopTimeout *time.Duration
 	// RegistryAuth returns the encoded credentials for an image reference; may be nil.
 	RegistryAuth func(ref string) (string, error)
+	// Leave names the services whose existing containers are not recreated, stopped or
+	// removed; [Plan.Left] says what they would have needed. What is missing is created and
+	// what is stopped is started all the same. nil leaves none.
+	Leave func(service string) bool
+	// Live names more variables of a service that change in the running container, beside
+	// those of x-bgctl.live_env: a change of these alone is no reason to recreate. May be nil.
+	Live func(service string) []string
 	// Images is asked before an image is pulled; may be nil.
 	Images ImageProvider
 }

@@ -14,36 +14,52 @@ func (u *upPlanner) container(service types.ServiceConfig, actual ObservedContai
 	if err != nil {
 		return err
 	}
-	name := containerName(u.p, service, actual.Number)
 	op := Operation{
-		Kind: KindContainer, Name: name, service: service.Name,
+		Kind: KindContainer, Name: containerName(u.p, service, actual.Number), service: service.Name,
 		number: actual.Number, containerID: actual.ID,
 	}
-	imageOp := u.imageOp(service)
-	if cause != "" || imageOp != "" {
+	if cause == "" && u.imageOp(service) != "" {
+		cause, op.imageMoved = "if its image is another one by then", true
+	}
+	if cause != "" && !u.leaves(service.Name) {
 		op.Action, op.Cause = ActionRecreate, cause
-		if cause == "" {
-			op.Cause, op.imageMoved = "if its image is another one by then", true
-		}
 		waits := u.dependencies(service)
-		op.After = append(u.needs(service), waits...)
+		op.After = slices.Concat(u.needs(service), waits, u.inTheWay(service.Name))
 		u.plan.add(op)
 		return nil
 	}
 	if len(drift) > 0 {
 		u.plan.LiveDrift[service.Name] = drift
 	}
-	var after []string
-	if actual.Name != name {
-		op.Action, op.Cause = ActionRename, "left by an interrupted recreate"
-		after = append(after, u.plan.add(op))
+	if cause != "" {
+		u.left(actual, cause)
+		if actual.State == "dead" || (!isUp(actual) && u.vanishedNetwork(service, actual) != "") {
+			return nil // it cannot be started either
+		}
+		op.imageMoved, op.asItIs = false, true
 	}
-	if state := u.stateOf(service, actual); state != "" {
-		u.start(service, op, after, state)
-		return nil
-	}
-	u.restartWith(service, op)
+	u.keep(service, actual, op)
 	return nil
+}
+
+// keep plans what a container needs that is not recreated.
+func (u *upPlanner) keep(service types.ServiceConfig, actual ObservedContainer, op Operation) {
+	after := u.inTheWay(service.Name)
+	if actual.Name != op.Name {
+		rename := op
+		rename.Action, rename.Cause, rename.After = ActionRename, leftByRecreate, after
+		after = append(slices.Clone(after), u.plan.add(rename))
+	}
+	state := u.stateOf(service, actual)
+	switch {
+	case state != "":
+		u.start(service, op, after, state)
+	case u.restartWith(service, actual, op):
+	case u.interrupted[actual.ID]:
+		op.Action, op.settle, op.After = ActionStart, true, after
+		op.Cause = "if the interrupted recreate has told it to stop"
+		u.plan.add(op)
+	}
 }
 
 // recreateCause applies docker compose's rules, in its order, and two of our
@@ -59,7 +75,7 @@ func (u *upPlanner) recreateCause(service types.ServiceConfig, actual ObservedCo
 	var drift map[string]Drift
 	if actual.Labels[hashLabel] != hash {
 		var onlyLive bool
-		if drift, onlyLive, err = liveDrift(service, actual); err != nil {
+		if drift, onlyLive, err = liveDrift(service, actual, u.live(service)); err != nil {
 			return "", nil, err
 		}
 		if !onlyLive {
@@ -129,7 +145,7 @@ func (u *upPlanner) vanishedNetwork(service types.ServiceConfig, actual Observed
 
 // restartWith restarts a container that itself needs nothing, when a dependency
 // with `restart: true` is recreated. The stop goes before that recreate.
-func (u *upPlanner) restartWith(service types.ServiceConfig, of Operation) {
+func (u *upPlanner) restartWith(service types.ServiceConfig, actual ObservedContainer, of Operation) bool {
 	first := -1
 	for i, op := range u.plan.Operations {
 		if op.Action == ActionRecreate && service.DependsOn[op.service].Restart {
@@ -139,10 +155,15 @@ func (u *upPlanner) restartWith(service types.ServiceConfig, of Operation) {
 		}
 	}
 	if first < 0 {
-		return
+		return false
+	}
+	cause := "restarts with " + u.plan.Operations[first].service
+	if u.leaves(service.Name) {
+		u.left(actual, cause)
+		return false
 	}
 	stop := of
-	stop.Action, stop.Cause = ActionStop, "restarts with "+u.plan.Operations[first].service
+	stop.Action, stop.Cause = ActionStop, cause
 	for i := range u.plan.Operations {
 		op := &u.plan.Operations[i]
 		if op.Action == ActionRecreate && service.DependsOn[op.service].Restart {
@@ -151,6 +172,7 @@ func (u *upPlanner) restartWith(service types.ServiceConfig, of Operation) {
 	}
 	u.plan.Operations = slices.Insert(u.plan.Operations, first, stop)
 	u.start(service, of, []string{stop.ID()}, "restarts with its dependency")
+	return true
 }
 
 // dependencies adds the waits a start has to come after and returns the IDs of
@@ -201,20 +223,68 @@ func (u *upPlanner) wait(dep types.ServiceConfig, number int, condition types.Se
 	return u.plan.add(op)
 }
 
-func (u *upPlanner) waitForAll() {
-	for _, name := range dependencyOrder(u.p) {
-		service := u.p.Services[name]
-		if u.isAwaitedToComplete(name) {
-			continue
-		}
-		starts := u.startsOf(name)
-		for number := range service.GetScale() {
-			if len(starts) == 0 && u.isSettled(name) {
-				continue
-			}
-			u.wait(service, number+1, types.ServiceDependency{Condition: conditionRunning, Required: true})
+// waitAtTheEnd adds the waits that decide whether the plan has done its work. They come
+// after all starts: one service that fails does not keep the others from being started.
+func (u *upPlanner) waitAtTheEnd() {
+	var starts []string
+	for _, op := range u.plan.Operations {
+		if op.Action == ActionStart || op.Action == ActionRecreate {
+			starts = append(starts, op.ID())
 		}
 	}
+	for _, name := range dependencyOrder(u.p) {
+		condition := u.finalWait(name)
+		if condition == nil {
+			continue
+		}
+		service := u.p.Services[name]
+		for number := range service.GetScale() {
+			before := len(u.plan.Operations)
+			u.wait(service, number+1, *condition)
+			if len(u.plan.Operations) > before {
+				u.plan.Operations[before].After = starts
+			}
+		}
+	}
+}
+
+// finalWait is what a service is waited for at the end, nil when there is nothing to wait for.
+func (u *upPlanner) finalWait(name string) *types.ServiceDependency {
+	begun := len(u.startsOf(name)) > 0
+	if job := u.awaited(name); job != nil {
+		// A job that fails is a failure even when all that depends on it runs already.
+		if begun || (u.opts.WaitHealthy && u.isRunning(name)) {
+			return job
+		}
+		return nil
+	}
+	if !u.opts.WaitHealthy || (!begun && (u.isSettled(name) || u.isLeft(name))) {
+		return nil
+	}
+	return &types.ServiceDependency{Condition: conditionRunning, Required: true}
+}
+
+// awaited is the condition under which others wait for the service to complete, nil
+// when nobody does.
+func (u *upPlanner) awaited(name string) *types.ServiceDependency {
+	var found *types.ServiceDependency
+	for _, service := range u.p.Services {
+		dependency := service.DependsOn[name]
+		if dependency.Condition == types.ServiceConditionCompletedSuccessfully && (found == nil || dependency.Required) {
+			found = &dependency
+		}
+	}
+	return found
+}
+
+func (u *upPlanner) isRunning(service string) bool {
+	return slices.ContainsFunc(u.seen.Containers, func(c ObservedContainer) bool {
+		return c.Service == service && !c.OneOff && isUp(c)
+	})
+}
+
+func (u *upPlanner) isLeft(service string) bool {
+	return slices.ContainsFunc(u.plan.Left, func(l Left) bool { return l.Service == service })
 }
 
 func (u *upPlanner) isSettled(service string) bool {
@@ -225,17 +295,21 @@ func (u *upPlanner) isSettled(service string) bool {
 
 func (u *upPlanner) orphans() {
 	for _, actual := range u.seen.Containers {
-		if actual.OneOff || u.p.known(actual.Service) {
-			continue
-		}
-		if !u.opts.RemoveOrphans {
+		const cause = "its service is not in the project"
+		switch {
+		case actual.OneOff || u.p.known(actual.Service):
+		case !u.p.made(actual.Labels):
+			u.plan.Kept = append(u.plan.Kept, "container "+actual.Name+": "+foreign(u.p, actual.Labels))
+		case !u.opts.RemoveOrphans:
 			u.plan.Orphans = append(u.plan.Orphans, actual.Name)
-			continue
+		case u.leaves(actual.Service):
+			u.left(actual, cause)
+		default:
+			u.plan.add(Operation{
+				Action: ActionRemove, Kind: KindContainer, Name: actual.Name, containerID: actual.ID,
+				service: actual.Service, Cause: cause,
+			})
 		}
-		u.plan.add(Operation{
-			Action: ActionRemove, Kind: KindContainer, Name: actual.Name, containerID: actual.ID,
-			service: actual.Service, Cause: "its service is not in the project",
-		})
 	}
 }
 
@@ -248,4 +322,15 @@ func contextChanged(label, now string) bool {
 	oldFiles, oldBases, _ := strings.Cut(label, "-")
 	files, bases, _ := strings.Cut(now, "-")
 	return oldFiles != files || (bases != "" && oldBases != bases)
+}
+
+// live lists the variables of a service that change in the running container.
+func (u *upPlanner) live(service types.ServiceConfig) []string {
+	keys := LiveEnv(service)
+	if u.opts.Live == nil {
+		return keys
+	}
+	keys = slices.Concat(keys, u.opts.Live(service.Name))
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }

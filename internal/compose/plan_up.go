@@ -4,32 +4,35 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/versions"
 )
 
-// conditionRunning waits for a healthy container, or a running one without a check.
-const conditionRunning = "running_or_healthy"
+const (
+	// conditionRunning waits for a healthy container, or a running one without a check, or
+	// a job that has ended well.
+	conditionRunning = "running_or_healthy"
+	// conditionSteady waits for a container that runs, is healthy if it has a check, and was
+	// not restarted by the engine.
+	conditionSteady = "steady"
+)
 
 // PlanUp decides what makes the engine match the project. It asks nobody: the
 // same project and snapshot give the same plan.
 func PlanUp(p *Project, seen *Observed, opts UpOptions) (*Plan, error) {
 	planner := &upPlanner{p: p, seen: seen, opts: opts, plan: &Plan{
 		project: p, observed: seen, options: opts, LiveDrift: map[string]map[string]Drift{},
-	}}
+	}, interrupted: map[string]bool{}}
 	steps := []func() error{planner.checkEngine, planner.networks, planner.volumes, planner.images, planner.services}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
-	planner.orphans()
-	if opts.WaitHealthy {
-		planner.waitForAll()
-	}
+	planner.waitAtTheEnd()
+	planner.imagesFirst()
 	return planner.plan, nil
 }
 
@@ -38,6 +41,41 @@ type upPlanner struct {
 	seen *Observed
 	opts UpOptions
 	plan *Plan
+	// interrupted are the IDs of containers whose recreate did not come to its end.
+	interrupted map[string]bool
+}
+
+// leaves tells whether the existing containers of a service are the caller's business.
+func (u *upPlanner) leaves(service string) bool { return u.opts.Leave != nil && u.opts.Leave(service) }
+
+// left reports a container that is left, with the first cause.
+func (u *upPlanner) left(actual ObservedContainer, cause string) {
+	if slices.ContainsFunc(u.plan.Left, func(l Left) bool { return l.ID == actual.ID }) {
+		return
+	}
+	u.plan.Left = append(u.plan.Left, Left{Service: actual.Service, Container: actual.Name, ID: actual.ID, Cause: cause})
+}
+
+// imagesFirst lets everything that touches containers wait for all images: a pull or
+// build that fails leaves the project as it was, not half updated.
+func (u *upPlanner) imagesFirst() {
+	var images []string
+	for _, op := range u.plan.Operations {
+		if op.Kind == KindImage {
+			images = append(images, op.ID())
+		}
+	}
+	for i := range u.plan.Operations {
+		op := &u.plan.Operations[i]
+		if op.Kind != KindContainer || op.Action == ActionWait {
+			continue
+		}
+		for _, id := range images {
+			if !slices.Contains(op.After, id) {
+				op.After = append(op.After, id)
+			}
+		}
+	}
 }
 
 func (u *upPlanner) checkEngine() error {
@@ -83,14 +121,45 @@ func (u *upPlanner) networks() error {
 func (u *upPlanner) volumes() error {
 	for _, key := range sortedKeys(u.p.Volumes) {
 		want := u.p.Volumes[key]
-		if _, exists := u.seen.Volumes[want.Name]; exists {
-			// One that differs stays as it is: recreating it would lose its data.
+		if have, exists := u.seen.Volumes[want.Name]; exists {
+			if err := u.checkVolume(key, want, have); err != nil {
+				return err
+			}
 			continue
 		}
 		if want.External {
 			return fmt.Errorf("volume %s is external and does not exist: create it with docker volume create", want.Name)
 		}
 		u.plan.add(Operation{Action: ActionCreate, Kind: KindVolume, Name: want.Name, key: key, Cause: "missing"})
+	}
+	return nil
+}
+
+// checkVolume warns of a volume that is not what the file says. It stays as it is:
+// recreating it would lose its data.
+func (u *upPlanner) checkVolume(key string, want types.VolumeConfig, have ObservedVolume) error {
+	if want.External {
+		return nil
+	}
+	hash, err := volumeHash(want)
+	if err != nil {
+		return err
+	}
+	owner, label := have.Labels[projectLabel], have.Labels[hashLabel]
+	warn := func(text string) {
+		u.plan.Warnings = append(u.plan.Warnings, "volume "+want.Name+" "+text)
+	}
+	switch {
+	case owner == "":
+		warn("was not made for this project and is used as it is: declare it external, or give it another name")
+	case owner != u.p.Name:
+		warn("belongs to project " + owner + " and is used as it is: declare it external, or give it another name")
+	case have.Labels[volumeLabel] != key:
+		warn(fmt.Sprintf("is volume %q of this project, not %q, and is used as it is: give it another name",
+			have.Labels[volumeLabel], key))
+	case label != "" && label != hash:
+		warn("exists with another configuration and stays as it is, with its data: " +
+			"to renew it, save the data, take the project down and remove it with docker volume rm")
 	}
 	return nil
 }
@@ -162,6 +231,8 @@ func (u *upPlanner) imageOp(service types.ServiceConfig) string {
 }
 
 func (u *upPlanner) services() error {
+	// Orphans go first: they may have a port or a name that is wanted now.
+	u.orphans()
 	for _, name := range dependencyOrder(u.p) {
 		if err := u.service(u.p.Services[name]); err != nil {
 			return err
@@ -198,10 +269,14 @@ func (u *upPlanner) service(service types.ServiceConfig) error {
 	scale := service.GetScale()
 	taken := map[int]bool{}
 	for i, actual := range containers {
-		if i >= scale {
+		if cause := "more than scale " + strconv.Itoa(scale); i >= scale {
+			if u.leaves(service.Name) {
+				u.left(actual, cause)
+				continue
+			}
 			u.plan.add(Operation{
 				Action: ActionRemove, Kind: KindContainer, Name: actual.Name,
-				service: service.Name, containerID: actual.ID, Cause: "more than scale " + strconv.Itoa(scale),
+				service: service.Name, containerID: actual.ID, Cause: cause,
 			})
 			continue
 		}
@@ -221,51 +296,6 @@ func (u *upPlanner) service(service types.ServiceConfig) error {
 	return nil
 }
 
-// settleLeftovers finds what an interrupted recreate left: the new container
-// under its temporary name. With the old one still there it is removed; without,
-// it takes the old one's place. It returns the containers that count, by number.
-func (u *upPlanner) settleLeftovers(service types.ServiceConfig) []ObservedContainer {
-	var proper, leftover []ObservedContainer
-	for _, actual := range u.seen.Containers {
-		switch {
-		case actual.Service != service.Name || actual.OneOff:
-		case isTemporary(actual.Name, containerName(u.p, service, actual.Number)):
-			leftover = append(leftover, actual)
-		default:
-			proper = append(proper, actual)
-		}
-	}
-	for _, actual := range leftover {
-		replaced := slices.ContainsFunc(proper, func(c ObservedContainer) bool { return c.Number == actual.Number })
-		if !replaced {
-			proper = append(proper, actual)
-			continue
-		}
-		u.plan.add(Operation{
-			Action: ActionRemove, Kind: KindContainer, Name: actual.Name,
-			service: service.Name, containerID: actual.ID, Cause: "left by an interrupted recreate",
-		})
-	}
-	slices.SortStableFunc(proper, func(a, b ObservedContainer) int { return a.Number - b.Number })
-	return proper
-}
-
-// containerName is the name docker compose gives to a container.
-func containerName(p *Project, service types.ServiceConfig, number int) string {
-	if service.ContainerName != "" {
-		return service.ContainerName
-	}
-	return fmt.Sprintf("%s-%s-%d", p.Name, service.Name, number)
-}
-
-// temporaryName is the name a new container has until the old one is gone.
-func temporaryName(oldID, name string) string { return oldID[:min(12, len(oldID))] + "_" + name }
-
-func isTemporary(actual, name string) bool {
-	prefix, ok := strings.CutSuffix(actual, "_"+name)
-	return ok && len(prefix) == 12 && strings.Trim(prefix, "0123456789abcdef") == ""
-}
-
 func (u *upPlanner) create(service types.ServiceConfig, number int) {
 	op := Operation{
 		Action: ActionCreate, Kind: KindContainer, Name: containerName(u.p, service, number),
@@ -273,7 +303,7 @@ func (u *upPlanner) create(service types.ServiceConfig, number int) {
 	}
 	for _, other := range u.plan.Operations {
 		// Removing what is in the way comes first: the name has to be free.
-		if other.Action == ActionRemove && other.service == service.Name {
+		if other.Action == ActionRemove && (other.service == service.Name || other.Name == op.Name) {
 			op.After = append(op.After, other.ID())
 		}
 	}
@@ -306,11 +336,10 @@ func (u *upPlanner) needs(service types.ServiceConfig) []string {
 
 // start adds the start of a container after everything its service depends on.
 func (u *upPlanner) start(service types.ServiceConfig, of Operation, after []string, cause string) {
-	waits := u.dependencies(service)
-	u.plan.add(Operation{
-		Action: ActionStart, Kind: KindContainer, Name: of.Name, service: service.Name,
-		number: of.number, containerID: of.containerID, Cause: cause, After: append(after, waits...),
-	})
+	after = append(after, u.inTheWay(service.Name)...)
+	of.Action, of.Kind, of.Cause, of.service = ActionStart, KindContainer, cause, service.Name
+	of.After = append(after, u.dependencies(service)...)
+	u.plan.add(of)
 }
 
 // stateOf tells what a kept container needs in order to run.
@@ -321,7 +350,7 @@ func (u *upPlanner) stateOf(service types.ServiceConfig, actual ObservedContaine
 	case container.StatePaused:
 		return "paused"
 	case container.StateExited:
-		if actual.ExitedWell && u.isAwaitedToComplete(service.Name) {
+		if actual.ExitedWell && u.awaited(service.Name) != nil {
 			// It has done its work; docker compose would run it again on every up.
 			return ""
 		}
@@ -329,13 +358,4 @@ func (u *upPlanner) stateOf(service types.ServiceConfig, actual ObservedContaine
 	default:
 		return "not started"
 	}
-}
-
-func (u *upPlanner) isAwaitedToComplete(name string) bool {
-	for _, service := range u.p.Services {
-		if service.DependsOn[name].Condition == types.ServiceConditionCompletedSuccessfully {
-			return true
-		}
-	}
-	return false
 }

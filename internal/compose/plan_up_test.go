@@ -51,10 +51,10 @@ func settled(t *testing.T, p *Project) *Observed {
 		Images: map[string]ObservedImage{},
 	}
 	for key, network := range p.Networks {
-		seen.Networks[network.Name] = ObservedNetwork{ID: "id-" + network.Name, Labels: map[string]string{networkLabel: key}}
+		seen.Networks[network.Name] = ObservedNetwork{ID: "id-" + network.Name, Labels: map[string]string{projectLabel: p.Name, networkLabel: key}}
 	}
-	for _, volume := range p.Volumes {
-		seen.Volumes[volume.Name] = ObservedVolume{}
+	for key, volume := range p.Volumes {
+		seen.Volumes[volume.Name] = ObservedVolume{Labels: map[string]string{projectLabel: p.Name, volumeLabel: key}}
 	}
 	for _, name := range p.ServiceNames() {
 		service := p.Services[name]
@@ -233,6 +233,7 @@ start container demo-web-1: restarts with its dependency
 			},
 			want: `
 remove container 0123456789ab_demo-web-1: left by an interrupted recreate
+start container demo-web-1: if the interrupted recreate has told it to stop
 `,
 		},
 		{

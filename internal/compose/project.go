@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,13 +29,36 @@ type Project struct {
 	contexts map[string]fs.FS
 }
 
-// NamedProject is a project of which only the name is known: enough for [Client.Down].
+// NamedProject is a project of which only the name is known: enough for [Client.Down],
+// which then removes only what carries bgctl's own label with that name.
 func NamedProject(name string) *Project {
 	return &Project{Project: &types.Project{Name: name}}
 }
 
-// IsNameOnly tells a [NamedProject] from a loaded one.
-func (p *Project) IsNameOnly() bool { return len(p.Files) == 0 }
+// isNameOnly tells a [NamedProject] from a loaded one.
+func (p *Project) isNameOnly() bool { return len(p.Files) == 0 }
+
+// made tells whether a resource with these labels may be taken for one that was made
+// for this project. A file in the project's directory is word enough; a name alone is not.
+func (p *Project) made(labels map[string]string) bool {
+	switch {
+	case p.isNameOnly():
+		return labels[stackLabel] == p.Name
+	case p.Embedded:
+		return labels[embeddedLabel] != "" || labels[configFilesLabel] == strings.Join(p.Files, ",")
+	default:
+		return true
+	}
+}
+
+// ownLabels are bgctl's labels on everything that it makes for the project.
+func (p *Project) ownLabels() map[string]string {
+	labels := map[string]string{stackLabel: p.Name}
+	if p.Embedded {
+		labels[embeddedLabel] = "true"
+	}
+	return labels
+}
 
 // Context returns the embedded build context of a service, or nil when the
 // service is built from a directory.
@@ -92,7 +116,8 @@ func (p *Project) WithService(service types.ServiceConfig) (*Project, error) {
 	return &out, nil
 }
 
-// customLabels are the labels docker compose puts on every container of a service.
+// customLabels are the labels that docker compose and bgctl put on every container of a
+// service. They are not part of the config hash.
 func (p *Project) customLabels(service string) types.Labels {
 	labels := types.Labels{
 		projectLabel:     p.Name,
@@ -102,6 +127,7 @@ func (p *Project) customLabels(service string) types.Labels {
 		configFilesLabel: strings.Join(p.Files, ","),
 		oneoffLabel:      "False",
 	}
+	maps.Copy(labels, p.ownLabels())
 	if len(p.EnvFiles) > 0 {
 		labels[envFileLabel] = strings.Join(p.EnvFiles, ",")
 	}

@@ -7,13 +7,7 @@ import (
 	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
-	"github.com/docker/docker/api/types/container"
 )
-
-// StartService starts the stopped containers of one service, without its dependencies.
-func (c *Client) StartService(ctx context.Context, p *Project, service string, progress Progress) error {
-	return c.actOn(ctx, p, Operation{Action: ActionStart, service: service}, UpOptions{}, progress)
-}
 
 // ServiceOptions steer what is done to one service.
 type ServiceOptions struct {
@@ -30,44 +24,8 @@ type ServiceOptions struct {
 	WaitTimeout time.Duration
 }
 
-// StopService stops the running containers of one service; its dependents stay.
-func (c *Client) StopService(ctx context.Context, p *Project, service string, opts ServiceOptions, progress Progress) error {
-	return c.actOn(ctx, p, Operation{Action: ActionStop, service: service}, UpOptions{StopTimeout: opts.Timeout}, progress)
-}
-
-// RestartService stops and starts the containers of one service.
-func (c *Client) RestartService(ctx context.Context, p *Project, service string, opts ServiceOptions, progress Progress) error {
-	if err := c.StopService(ctx, p, service, opts, progress); err != nil {
-		return err
-	}
-	return c.StartService(ctx, p, service, progress)
-}
-
-// actOn does what the operation says to every container of its service.
-func (c *Client) actOn(ctx context.Context, p *Project, op Operation, opts UpOptions, ps Progress) error {
-	seen := &Observed{}
-	if err := c.observeContainers(ctx, p, seen); err != nil {
-		return err
-	}
-	plan := &Plan{project: p, observed: seen, options: opts}
-	found := false
-	for _, actual := range seen.Containers {
-		if actual.Service != op.service || actual.OneOff {
-			continue
-		}
-		found = true
-		if (actual.State == container.StateRunning) == (op.Action == ActionStart) {
-			continue
-		}
-		plan.add(Operation{
-			Action: op.Action, Kind: KindContainer, Name: actual.Name, Cause: "asked for",
-			service: op.service, number: actual.Number, containerID: actual.ID,
-		})
-	}
-	if !found {
-		return fmt.Errorf("%s service %s: project %s has no container of it", op.Action, op.service, p.Name)
-	}
-	return c.Execute(ctx, plan, ps)
+func (o ServiceOptions) upOptions() UpOptions {
+	return UpOptions{StopTimeout: o.Timeout, Images: o.Images, RegistryAuth: o.RegistryAuth, WaitTimeout: o.WaitTimeout}
 }
 
 // PlanService plans the convergence of one service alone, with overrides. Its
@@ -82,30 +40,7 @@ func (c *Client) PlanService(ctx context.Context, p *Project, service string, op
 	if err != nil {
 		return nil, err
 	}
-	up := UpOptions{
-		StopTimeout: opts.Timeout, Images: opts.Images, RegistryAuth: opts.RegistryAuth, WaitTimeout: opts.WaitTimeout,
-	}
-	return PlanUp(changed.only(service), seen, up)
-}
-
-// RecreateService carries [Client.PlanService] out and waits until the service
-// runs, and is healthy if it has a check.
-func (c *Client) RecreateService(ctx context.Context, p *Project, service string, opts ServiceOptions, progress Progress) error {
-	plan, err := c.PlanService(ctx, p, service, opts)
-	if err != nil {
-		return err
-	}
-	if err := c.Execute(ctx, plan, progress); err != nil {
-		return err
-	}
-	config := plan.project.Services[service]
-	for number := range config.GetScale() {
-		name := containerName(p, config, number+1)
-		if err := c.waitFor(ctx, name, conditionRunning, opts.WaitTimeout); err != nil {
-			return err
-		}
-	}
-	return nil
+	return PlanUp(changed.only(service), seen, opts.upOptions())
 }
 
 func (p *Project) withOverrides(name string, opts ServiceOptions) (*Project, error) {

@@ -3,7 +3,6 @@ package compose
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -30,42 +29,13 @@ func (c *Client) Stats(ctx context.Context, id string) (Stats, error) {
 	if err != nil {
 		return Stats{}, c.wrap("measure container "+shortID(id), err)
 	}
-	reader := newStatsReader(answer.Body)
-	defer func() { _ = reader.Close() }()
-	sample, err := reader.Next()
-	return sample, c.wrap("measure container "+shortID(id), err)
-}
-
-// StatsReader yields a sample per second. It has to be closed.
-type StatsReader struct {
-	body    io.ReadCloser
-	decoder *json.Decoder
-}
-
-// StatsStream opens the stream of samples; it ends with the container.
-func (c *Client) StatsStream(ctx context.Context, id string) (*StatsReader, error) {
-	answer, err := c.api.ContainerStats(ctx, id, true)
-	if err != nil {
-		return nil, c.wrap("measure container "+shortID(id), err)
-	}
-	return newStatsReader(answer.Body), nil
-}
-
-func newStatsReader(body io.ReadCloser) *StatsReader {
-	return &StatsReader{body: body, decoder: json.NewDecoder(body)}
-}
-
-// Next waits for the next sample. The first of a stream has no CPU figure.
-func (r *StatsReader) Next() (Stats, error) {
+	defer func() { _ = answer.Body.Close() }()
 	var raw container.StatsResponse
-	if err := r.decoder.Decode(&raw); err != nil {
-		return Stats{}, err
+	if err := json.NewDecoder(answer.Body).Decode(&raw); err != nil {
+		return Stats{}, c.wrap("measure container "+shortID(id), err)
 	}
 	return statsFrom(raw), nil
 }
-
-// Close ends the stream; a blocked Next returns.
-func (r *StatsReader) Close() error { return r.body.Close() }
 
 func statsFrom(raw container.StatsResponse) Stats {
 	if raw.Read.Year() <= 1 {

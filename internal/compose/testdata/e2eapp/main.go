@@ -45,6 +45,9 @@ func main() {
 		signal.Notify(done, syscall.SIGTERM, syscall.SIGQUIT)
 		go func() {
 			<-done
+			if pause, err := time.ParseDuration(os.Getenv("SLOW_STOP")); err == nil {
+				time.Sleep(pause)
+			}
 			os.Exit(0)
 		}()
 		status := http.StatusOK
