@@ -60,7 +60,7 @@ func (c *Client) TakeDown(ctx context.Context, plan *Plan, progress Progress) (D
 		}
 	}
 	for _, op := range plan.Operations {
-		if !removed[op.ID()] {
+		if err == nil && !removed[op.ID()] {
 			report.Kept = append(report.Kept, string(op.Kind)+" "+op.Name+": not removed, the engine says that it is in use")
 		}
 	}

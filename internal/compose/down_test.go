@@ -13,11 +13,12 @@ func downOf(t *testing.T, p *Project, seen *Observed, opts DownOptions) string {
 	t.Helper()
 	plan := planDown(p, seen, opts)
 	checkOrder(t, plan)
-	out := "\n" + plan.String()
+	var out strings.Builder
+	out.WriteString("\n" + plan.String())
 	for _, kept := range plan.Kept {
-		out += "keep " + kept + "\n"
+		out.WriteString("keep " + kept + "\n")
 	}
-	return out
+	return out.String()
 }
 
 func labelled(labels map[string]string, more ...string) map[string]string {

@@ -22,9 +22,9 @@ const (
 
 // waitFor polls a container until it meets a condition of depends_on.
 //
-// Nobody waits for the engine's first check, which comes an interval after the start
-// (start_interval needs Docker Engine 25): the same command is run at once and again
-// until it succeeds. The engine alone says what is unhealthy.
+// What depends on a healthy container does not wait for the engine's first check, which
+// comes an interval after the start (start_interval needs Docker Engine 25): the same
+// command is run at once and again until it succeeds. The engine alone says what is unhealthy.
 func (c *Client) waitFor(ctx context.Context, name, condition string, limit time.Duration) error {
 	if limit == 0 {
 		limit = waitLimit
@@ -106,8 +106,11 @@ func judge(info container.InspectResponse, condition string) (met bool, reason s
 	state := info.State
 	exited := state.Status == container.StateExited || state.Status == container.StateDead
 	if condition == conditionSteady {
-		if exited || state.Restarting || info.RestartCount > 0 {
-			return false, fmt.Sprintf("does not stay up: exit code %d", state.ExitCode)
+		if exited || state.Restarting {
+			return false, fmt.Sprintf("exited with code %d", state.ExitCode)
+		}
+		if info.RestartCount > 0 {
+			return false, "ends and is restarted again and again"
 		}
 		condition = conditionRunning
 	}

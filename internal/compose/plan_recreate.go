@@ -21,21 +21,22 @@ func (u *upPlanner) container(service types.ServiceConfig, actual ObservedContai
 	if cause == "" && u.imageOp(service) != "" {
 		cause, op.imageMoved = "if its image is another one by then", true
 	}
-	switch {
-	case cause != "" && u.leaves(service.Name):
-		u.left(actual, cause)
-		if actual.State == "dead" || (!isUp(actual) && u.vanishedNetwork(service, actual) != "") {
-			return nil // it cannot be started either
-		}
-		op.imageMoved, op.asItIs = false, true
-	case cause != "":
+	if cause != "" && !u.leaves(service.Name) {
 		op.Action, op.Cause = ActionRecreate, cause
 		waits := u.dependencies(service)
 		op.After = slices.Concat(u.needs(service), waits, u.inTheWay(service.Name))
 		u.plan.add(op)
 		return nil
-	case len(drift) > 0:
+	}
+	if len(drift) > 0 {
 		u.plan.LiveDrift[service.Name] = drift
+	}
+	if cause != "" {
+		u.left(actual, cause)
+		if actual.State == "dead" || (!isUp(actual) && u.vanishedNetwork(service, actual) != "") {
+			return nil // it cannot be started either
+		}
+		op.imageMoved, op.asItIs = false, true
 	}
 	u.keep(service, actual, op)
 	return nil
@@ -232,26 +233,35 @@ func (u *upPlanner) waitAtTheEnd() {
 		}
 	}
 	for _, name := range dependencyOrder(u.p) {
-		service := u.p.Services[name]
-		condition := types.ServiceDependency{Condition: conditionRunning, Required: true}
-		begun := len(u.startsOf(name)) > 0
-		if job := u.awaited(name); job != nil {
-			condition = *job
-			// A job that fails is a failure even when all that depends on it runs already.
-			if !begun && (!u.opts.WaitHealthy || !u.isRunning(name)) {
-				continue
-			}
-		} else if !u.opts.WaitHealthy || (!begun && (u.isSettled(name) || u.isLeft(name))) {
+		condition := u.finalWait(name)
+		if condition == nil {
 			continue
 		}
+		service := u.p.Services[name]
 		for number := range service.GetScale() {
 			before := len(u.plan.Operations)
-			u.wait(service, number+1, condition)
+			u.wait(service, number+1, *condition)
 			if len(u.plan.Operations) > before {
 				u.plan.Operations[before].After = starts
 			}
 		}
 	}
+}
+
+// finalWait is what a service is waited for at the end, nil when there is nothing to wait for.
+func (u *upPlanner) finalWait(name string) *types.ServiceDependency {
+	begun := len(u.startsOf(name)) > 0
+	if job := u.awaited(name); job != nil {
+		// A job that fails is a failure even when all that depends on it runs already.
+		if begun || (u.opts.WaitHealthy && u.isRunning(name)) {
+			return job
+		}
+		return nil
+	}
+	if !u.opts.WaitHealthy || (!begun && (u.isSettled(name) || u.isLeft(name))) {
+		return nil
+	}
+	return &types.ServiceDependency{Condition: conditionRunning, Required: true}
 }
 
 // awaited is the condition under which others wait for the service to complete, nil

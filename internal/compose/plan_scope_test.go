@@ -117,11 +117,17 @@ name: demo
 services:
   shop: {image: app:1, ports: ["80:80"], container_name: demo-web-1}
   kept: {image: app:1, environment: {A: "1"}}
+  fresh: {image: app:1}
+  stopped: {image: app:1}
 `)
-	seen := settled(t, loadText(t, "name: demo\nservices: {web: {image: app:1, ports: ['80:80']}, kept: {image: app:1}}"))
+	seen := settled(t, loadText(t, "name: demo\nservices: {web: {image: app:1, ports: ['80:80']}, kept: {image: app:1}, stopped: {image: app:1}}"))
+	seen.container(t, "demo-stopped-1").State = "exited"
 	const orphan = "remove container demo-web-1"
 	plan := mustPlan(t, project, seen, UpOptions{RemoveOrphans: true})
-	for _, id := range []string{"create container demo-web-1", "start container demo-web-1", "recreate container demo-kept-1"} {
+	for _, id := range []string{
+		"create container demo-web-1", "start container demo-web-1", "recreate container demo-kept-1",
+		"start container demo-fresh-1", "start container demo-stopped-1",
+	} {
 		plan.mustComeAfter(t, id, orphan)
 	}
 }

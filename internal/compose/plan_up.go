@@ -10,8 +10,14 @@ import (
 	"github.com/docker/docker/api/types/versions"
 )
 
-// conditionRunning waits for a healthy container, or a running one without a check.
-const conditionRunning = "running_or_healthy"
+const (
+	// conditionRunning waits for a healthy container, or a running one without a check, or
+	// a job that has ended well.
+	conditionRunning = "running_or_healthy"
+	// conditionSteady waits for a container that runs, is healthy if it has a check, and was
+	// not restarted by the engine.
+	conditionSteady = "steady"
+)
 
 // PlanUp decides what makes the engine match the project. It asks nobody: the
 // same project and snapshot give the same plan.

@@ -9,10 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// conditionSteady waits for a container that runs, is healthy if it has a check, and was
-// not restarted by the engine.
-const conditionSteady = "steady"
-
+// steadyAfter is how long a container is given that ends right after its start.
 const steadyAfter = time.Second
 
 // Replacement is a container that waits, created and never started, to take the place of
