@@ -352,8 +352,13 @@ func (s *stack) sameRelease(t *testing.T, service string, before *inspected) {
 	if !slices.Equal(now.Config.Env, before.Config.Env) {
 		t.Errorf("environment of %s: got %v, want %v", service, now.Config.Env, before.Config.Env)
 	}
-	if !maps.Equal(now.Config.Labels, before.Config.Labels) {
-		t.Errorf("labels of %s: got %v, want %v", service, now.Config.Labels, before.Config.Labels)
+	for _, label := range slices.Sorted(maps.Keys(before.Config.Labels)) {
+		if got, want := now.Config.Labels[label], before.Config.Labels[label]; got != want {
+			t.Errorf("label %s of %s: got %q, want %q", label, service, got, want)
+		}
+	}
+	if got, want := len(now.Config.Labels), len(before.Config.Labels); got != want {
+		t.Errorf("labels of %s: got %d, want %d", service, got, want)
 	}
 	if now.HostConfig != before.HostConfig {
 		t.Errorf("host configuration of %s: got %+v, want %+v", service, now.HostConfig, before.HostConfig)
@@ -415,8 +420,14 @@ type running struct {
 // launch starts bgctl in the stack's folder.
 func (s *stack) launch(t *testing.T, args ...string) *running {
 	t.Helper()
+	return s.launchBare(t, append([]string{"-p", s.project}, args...)...)
+}
+
+// launchBare is launch without the project's name.
+func (s *stack) launchBare(t *testing.T, args ...string) *running {
+	t.Helper()
 	r := &running{begin: time.Now()}
-	r.cmd = exec.Command(bin(), append([]string{"-p", s.project}, args...)...)
+	r.cmd = exec.Command(bin(), args...)
 	r.cmd.Dir, r.cmd.Env, r.cmd.Stdout, r.cmd.Stderr = s.dir, s.env, &r.out, &r.errs
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -445,8 +456,30 @@ func (s *stack) patiently(args ...string) result {
 	}
 }
 
+// recoveryRE finds a recovery in the step of a plan.
+var recoveryRE = regexp.MustCompile(`(?i)recover|cut off|put back|goes back|unfinished|interrupted`)
+
+// firstStep is the line of the first step of a plan that was printed.
+func firstStep(plan string) string {
+	for line := range strings.Lines(plan) {
+		if stepRE.MatchString(line) {
+			return line
+		}
+	}
+	return ""
+}
+
+// stepRE finds the line of a step in a plan that was printed.
+var stepRE = regexp.MustCompile(`^\s*\d+\. `)
+
 // holderRE is how a command names who holds the lock.
 var holderRE = regexp.MustCompile(`locked by \S+@\S+ \(pid \d+`)
+
+// lastLine is the last line of a text.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return text[strings.LastIndex(text, "\n")+1:]
+}
 
 // oneLine reports whether text is one line that contains all of words.
 func oneLine(text string, words ...string) bool {
