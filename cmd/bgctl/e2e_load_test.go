@@ -21,7 +21,7 @@ import (
 // The crowd of users: so many clients of each kind, and how often they ask together.
 const (
 	getClients, postClients = 8, 4
-	getRate, postRate       = 320, 160
+	getRate, postRate       = 240, 120
 	longestCrowd            = 10 * time.Minute // bound of a crowd that nobody stops
 )
 

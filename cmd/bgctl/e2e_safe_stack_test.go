@@ -210,8 +210,8 @@ func (s *stack) illegal(t *testing.T) string {
 	if err != nil {
 		return "users get no answer: " + err.Error()
 	}
-	_, tag, _ := strings.Cut(v.Pools[v.Active].Image, ":")
-	if want := fmt.Sprintf("shop %s in %s\n", tag, v.Active); text != want {
+	want := fmt.Sprintf("shop %s in %s\n", strings.TrimPrefix(v.Pools[v.Active].Image, shopRepo+":"), v.Active)
+	if text != want {
 		return fmt.Sprintf("status says %s holding %s, users get %q", v.Active, v.Pools[v.Active].Image, text)
 	}
 	return ""

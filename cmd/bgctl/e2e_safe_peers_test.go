@@ -1,0 +1,214 @@
+//go:build e2e
+
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Intent: an up in a loop and a deploy do not undo each other: each waits or is told who
+// acts, and what the deploy announced runs at the end.
+func TestSafe_UpDuringADeploy(t *testing.T) {
+	s := atBase(t)
+	peer := s.checkout(t)
+	past := s.history(t)
+	c := s.crowd(t)
+	var ups []result
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				ups = append(ups, peer.run("up"))
+			}
+		}
+	}()
+	r := s.run("deploy", shop("v3"))
+	for begin := time.Now(); r.code == 6 && time.Since(begin) < 20*time.Second; r = s.run("deploy", shop("v3")) {
+		if !holderRE.MatchString(r.err) {
+			t.Errorf("deploy: got exit 6 and %q, want the holder in it", r.err)
+		}
+	}
+	time.Sleep(2 * time.Second) // for an up that began before the deploy's end, and the next one
+	close(stop)
+	<-done
+	c.lostNothing(t)
+	if r.code != 0 {
+		t.Errorf("deploy: got exit %d, want 0\n%s%s", r.code, r.out, r.err)
+	}
+	codes := map[int]int{}
+	for _, up := range ups {
+		codes[up.code]++
+		if up.code != 0 && (up.code != 6 || !holderRE.MatchString(up.err)) {
+			t.Errorf("up: got exit %d and %q, want 0, or 6 and the holder", up.code, up.err)
+		}
+	}
+	t.Logf("%d ups by exit code: %v", len(ups), codes)
+	if text, err := ask(t.Context(), s.url()); err != nil || !strings.HasPrefix(text, "shop v3 ") {
+		t.Errorf("users get %q, %v; want what the deploy announced, v3: %s", text, err, r.out)
+	}
+	if _, release := s.holds(t, s.active(t)); release != "v3" {
+		t.Errorf("status: got release %s in the active pool, want v3", release)
+	}
+	if fresh := since(s.history(t), past); len(fresh) != 1 || fresh[0].Kind != "deploy" {
+		t.Errorf("history: got %v, want the deploy alone", kinds(fresh))
+	}
+	s.atRest(t, 5*time.Second)
+}
+
+// Intent: a folder whose .env does not know of the last switch does not move traffic:
+// not by up alone, not with a changed setting beside it, and not when the proxy's
+// container has gone. It says so.
+func TestSafe_UpAfterASwitchFromElsewhere(t *testing.T) {
+	s := atBase(t)
+	peer := s.checkout(t)
+	past := s.history(t)
+	s.must(t, "switch", "green")
+	peer.must(t, "switch", "blue")
+	l := s.lookout(t)
+	says := func(what string, r result) {
+		t.Helper()
+		if r.code != 0 || !strings.Contains(r.err, "ACTIVE_POOL") || !strings.Contains(r.err, "blue") {
+			t.Errorf("%s: got exit %d and %q; want exit 0 and a line on ACTIVE_POOL and blue", what, r.code, r.err)
+		}
+		if got := s.active(t); got != "blue" {
+			t.Fatalf("%s: got %s active, want blue as before\n%s%s", what, got, r.out, r.err)
+		}
+	}
+	says("up", s.run("up"))
+	if fresh := kinds(since(s.history(t), past)); !slices.Equal(fresh, []string{"switch green", "switch blue"}) {
+		t.Errorf("history: got %q, want the two switches", fresh)
+	}
+	// The line was edited before the switch from elsewhere; the file is newer for
+	// another reason. Clocks of files say nothing.
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(s.dir, ".env"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	says("up with a newer .env", s.run("up"))
+	s.setEnv(t, "CLIENT_MAX_BODY_SIZE=20m")
+	says("up with a setting of the proxy", s.run("up"))
+	if seen := l.stop(); len(seen) != 1 || seen[0] != "shop v1 in blue\n" {
+		t.Errorf("users got %q, want v1 in blue alone", seen)
+	}
+	docker(t, "rm", "-f", s.container(t, "nginx"))
+	says("up without a proxy", s.run("up", "--yes"))
+	var moves []string
+	for _, op := range since(s.history(t), past) {
+		if op.Kind != "up" {
+			moves = append(moves, op.Kind+" "+op.To)
+		}
+	}
+	if !slices.Equal(moves, []string{"switch green", "switch blue"}) {
+		t.Errorf("history: got the moves %q, want the two switches", moves)
+	}
+	s.atRest(t, 5*time.Second)
+}
+
+// peerRounds is how often two operators meet: every command meets every other one, in
+// both folders.
+const peerRounds = 20
+
+// Intent: of two operators' commands at once exactly one acts, the other is told who
+// does, or comes afterwards; what acted is in the journal, and each round ends legal.
+func TestSafe_TwoOperators(t *testing.T) {
+	t.Parallel()
+	s := ownShop(t, "safe-peers", "v1")
+	folders := []*stack{s, s.checkout(t)}
+	past := s.history(t)
+	acted, size := 0, 20
+	for round := range peerRounds {
+		s.agree(t, folders, size)
+		first, second := round%5, (round+1+round/5)%5
+		args := [][]string{s.conflict(t, first, round), s.conflict(t, second, round)}
+		for i, a := range args {
+			if a[0] == "up" {
+				size++
+				folders[i].setEnv(t, fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm", size))
+			}
+		}
+		before := s.history(t)
+		results := make([]result, 2)
+		var wg sync.WaitGroup
+		for i := range results {
+			wg.Go(func() { results[i] = folders[i].run(args[i]...) })
+		}
+		wg.Wait()
+		did := 0
+		for i, r := range results {
+			did += judgePeer(t, round, args[i], &r)
+		}
+		acted += did
+		fresh := since(s.history(t), before)
+		if did == 0 || len(fresh) != did {
+			t.Errorf("round %d, %q: %d commands acted, the journal has %q; want each of them in it", round, args, did, kinds(fresh))
+		}
+		// A fault that stands for a time lets others act: only it may overlap.
+		if len(fresh) == 2 && fresh[0].Kind != "chaos" && fresh[1].Kind != "chaos" && fresh[1].Started.Before(fresh[0].Finished) {
+			t.Errorf("round %d: %q and %q acted at the same time: %s began at %s, before %s ended at %s",
+				round, args[0], args[1], fresh[1].Kind, fresh[1].Started, fresh[0].Kind, fresh[0].Finished)
+		}
+		s.atRest(t, 15*time.Second)
+		if t.Failed() {
+			break // the next round would start from no legal state
+		}
+	}
+	if fresh := since(s.history(t), past); len(fresh) != acted {
+		t.Errorf("journal: got %d entries %q, want %d: one for each command that acted", len(fresh), kinds(fresh), acted)
+	}
+}
+
+// judgePeer judges the end of one of two commands at once, and returns 1 when it acted.
+func judgePeer(t *testing.T, round int, args []string, r *result) int {
+	t.Helper()
+	switch {
+	case r.code == 0 && strings.Contains(r.out, "nothing to do"):
+		return 0
+	case r.code == 0:
+		return 1
+	case r.code == 6 && holderRE.MatchString(r.err):
+		return 0
+	case r.code == 4 && strings.Contains(r.err, "refused"): // the other one was first and changed what this one needs
+		return 0
+	}
+	t.Errorf("round %d, %q: got exit %d, %s%s; want it to act, or exit 6 and the holder, or a gate that refuses", round, args, r.code, r.out, r.err)
+	return 0
+}
+
+// conflict is one of five commands that change the deployment.
+func (s *stack) conflict(t *testing.T, which, round int) []string {
+	t.Helper()
+	standby := other(s.active(t))
+	return [][]string{
+		{"switch", standby},
+		{"up"},
+		{"restart", standby},
+		{"chaos", standby, "--for", "1s"},
+		{"deploy", shop([]string{"v2", "v3"}[round%2])},
+	}[which]
+}
+
+// agree writes into each folder's .env what is live, as operators do who talk to each
+// other, and one size, which the proxy has already.
+func (s *stack) agree(t *testing.T, folders []*stack, size int) {
+	t.Helper()
+	blue, _ := s.holds(t, "blue")
+	green, _ := s.holds(t, "green")
+	env := s.envFor(s.active(t), blue, green)
+	if size > 20 {
+		env += fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm\n", size)
+	}
+	for _, f := range folders {
+		f.writeEnv(t, env)
+	}
+}
