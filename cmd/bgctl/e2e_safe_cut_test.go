@@ -78,7 +78,7 @@ func TestSafe_CutUp(t *testing.T) {
 	ports := []int{port, s.ports["GREEN_PORT"]}
 	up := func(_ string, n int) []string {
 		s.ports["GREEN_PORT"] = ports[n%2]
-		env := s.envFor("blue", shop("v1"), shop("v1")) + fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm\n", 20+n)
+		env := s.baseEnv() + fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm\n", 20+n)
 		if cutRounds(t) > 1 {
 			env += fmt.Sprintf("APP_READ_ONLY=%t\n", n%2 == 1)
 		}
@@ -185,7 +185,7 @@ func (s *stack) rebaseQuietly(t *testing.T) {
 	if err := s.wipe(); err != nil {
 		t.Fatal(err)
 	}
-	s.writeEnv(t, s.baseEnv("v1"))
+	s.writeEnv(t, s.baseEnv())
 	s.bringUp(t)
 	s.must(t, "switch", "green")
 }

@@ -102,7 +102,7 @@ type failure struct {
 // beforeFailure notes what must be as before afterwards, and lets users come.
 func (s *stack) beforeFailure(t *testing.T) *failure {
 	t.Helper()
-	s.rebase(t, s.baseEnv("v1"))
+	s.rebase(t, s.baseEnv())
 	active := s.active(t)
 	f := &failure{s: s, active: active, env: s.envText(t), standby: s.inspect(t, "app_"+other(active)), crowd: s.crowd(t)}
 	t.Cleanup(func() { s.writeEnv(t, f.env) })

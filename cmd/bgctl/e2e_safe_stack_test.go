@@ -39,7 +39,7 @@ func buildShop() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // a temporary folder
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "shop"), "bgctl/internal/e2eapp")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -98,8 +98,7 @@ func newShop(t *testing.T, name, variant string) *stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.setEnv(t, "BLUE_IMAGE="+shop(variant), "GREEN_IMAGE="+shop(variant),
-		"RELEASE_ID_BLUE="+variant, "RELEASE_ID_GREEN="+variant, impatient)
+	s.writeEnv(t, s.envFor("blue", shop(variant), shop(variant)))
 	return s
 }
 
@@ -135,12 +134,12 @@ func atBase(t *testing.T) *stack {
 		safe = newShop(t, "safe", "v1")
 		safe.bringUp(t)
 	}
-	safe.rebase(t, safe.baseEnv("v1"))
+	safe.rebase(t, safe.baseEnv())
 	t.Cleanup(func() {
 		if t.Failed() {
 			return
 		}
-		safe.writeEnv(t, safe.baseEnv("v1"))
+		safe.writeEnv(t, safe.baseEnv())
 		if safe.active(t) != "blue" {
 			safe.run("switch", "blue")
 		}
@@ -229,10 +228,8 @@ func (s *stack) atRest(t *testing.T, limit time.Duration) {
 	t.Errorf("not legal within %s: %s", limit, why)
 }
 
-// baseEnv is the .env of a deployment with variant in both pools and blue active.
-func (s *stack) baseEnv(variant string) string {
-	return s.envFor("blue", shop(variant), shop(variant))
-}
+// baseEnv is the .env of a deployment with v1 in both pools and blue active.
+func (s *stack) baseEnv() string { return s.envFor("blue", shop("v1"), shop("v1")) }
 
 // envFor is the .env that says what stands where.
 func (s *stack) envFor(active, blue, green string) string {

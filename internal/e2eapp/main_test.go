@@ -20,7 +20,7 @@ func TestHandler_Headers(t *testing.T) {
 	for headers, want := range map[string]string{"": "", "1": "v7"} {
 		h := handler(environment(map[string]string{"VERSION": "v7", "APP_POOL": "blue", "HEADERS": headers}), 0)
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/any", strings.NewReader("body")))
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/any", strings.NewReader("body")))
 		if got := w.Header().Get("X-Release-Id"); w.Code != http.StatusOK || w.Body.String() != "shop v7 in blue\n" || got != want {
 			t.Errorf("HEADERS=%q: got %d, %q, release %q; want release %q", headers, w.Code, w.Body, got, want)
 		}
@@ -31,22 +31,30 @@ func TestHandler_Headers(t *testing.T) {
 func TestHandler_SlowAndHang(t *testing.T) {
 	srv := httptest.NewServer(handler(environment(map[string]string{"HANG": "1"}), 300*time.Millisecond))
 	defer srv.Close()
-	c := &http.Client{Timeout: 100 * time.Millisecond}
 	for _, path := range []string{"/healthz", "/"} {
-		if resp, err := c.Get(srv.URL + path); err == nil {
-			resp.Body.Close()
-			t.Errorf("GET %s: got an answer within %s, want none", path, c.Timeout)
+		if text, err := fetch(t, srv.URL+path, 100*time.Millisecond); err == nil {
+			t.Errorf("GET %s: got %q at once, want no answer", path, text)
 		}
 	}
-	c.Timeout = 5 * time.Second
-	resp, err := c.Get(srv.URL + "/")
+	if text, err := fetch(t, srv.URL+"/", 5*time.Second); err != nil || !strings.HasPrefix(text, "shop ") {
+		t.Errorf("GET /: got %q, %v", text, err)
+	}
+}
+
+// fetch gets a text within limit.
+func fetch(t *testing.T, url string, limit time.Duration) (string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	if text, err := io.ReadAll(resp.Body); err != nil || !strings.HasPrefix(string(text), "shop ") {
-		t.Errorf("GET /: got %q, %v", text, err)
+	resp, err := (&http.Client{Timeout: limit}).Do(req)
+	if err != nil {
+		return "", err
 	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
 }
 
 // Intent: a release that fails ends with an error, at once or after its time.
