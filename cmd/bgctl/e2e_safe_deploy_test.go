@@ -16,7 +16,7 @@ import (
 func TestSafe_DeployThatFails(t *testing.T) {
 	t.Parallel()
 	s := ownShop(t, "safe-deploy", "v1")
-	for variant, timeout := range map[string]string{"hang": "10s", "deaf": "5s", "exits": "10s", "crash": "10s"} {
+	for variant, timeout := range map[string]string{"hang": "10s", "deaf": "3s", "exits": "10s", "crash": "10s"} {
 		t.Run(variant, func(t *testing.T) {
 			f := s.beforeFailure(t)
 			f.judge(t, s.run("deploy", shop(variant), "--timeout", timeout), 20*time.Second)
@@ -26,7 +26,7 @@ func TestSafe_DeployThatFails(t *testing.T) {
 	t.Run("broken .env", func(t *testing.T) {
 		f := s.beforeFailure(t)
 		s.setEnv(t, "PORT=3001")
-		f.judge(t, s.run("deploy", shop("v2"), "--timeout", "5s"), 20*time.Second)
+		f.judge(t, s.run("deploy", shop("v2"), "--timeout", "4s"), 20*time.Second)
 	})
 }
 
@@ -148,7 +148,7 @@ func (s *stack) takesOver(t *testing.T, active string) {
 	c := s.getCrowd(t)
 	id := s.container(t, "app_"+active)
 	docker(t, "kill", id)
-	time.Sleep(2 * time.Second)
+	time.Sleep(1500 * time.Millisecond)
 	c.lostNothing(t)
 	if text, err := ask(t.Context(), s.url()); err != nil || text != "shop v1 in "+other(active)+"\n" {
 		t.Errorf("users get %q, %v; want v1 of %s", text, err, other(active))

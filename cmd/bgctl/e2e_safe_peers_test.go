@@ -134,19 +134,17 @@ func TestSafe_TwoOperators(t *testing.T) {
 	t.Parallel()
 	s := ownShop(t, "safe-peers", "v1")
 	folders := []*stack{s, s.checkout(t)}
-	past := s.history(t)
+	now, past := s.atRest(t, 5*time.Second), s.history(t)
 	acted, size := 0, 20
 	for round := range peerRounds {
-		s.agree(t, folders, size)
-		first, second := round%5, (round+1+round/5)%5
-		args := [][]string{s.conflict(t, first, round), s.conflict(t, second, round)}
+		s.agree(t, folders, &now, size)
+		args := [][]string{conflict(round%5, round, now.Active), conflict((round+1+round/5)%5, round, now.Active)}
 		for i, a := range args {
 			if a[0] == "up" {
 				size++
 				folders[i].setEnv(t, fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm", size))
 			}
 		}
-		before := s.history(t)
 		results := make([]result, 2)
 		var wg sync.WaitGroup
 		for i := range results {
@@ -154,23 +152,23 @@ func TestSafe_TwoOperators(t *testing.T) {
 		}
 		wg.Wait()
 		did := 0
-		for i, r := range results {
-			did += judgePeer(t, round, args[i], &r)
+		for i := range results {
+			did += judgePeer(t, round, args[i], &results[i])
 		}
 		acted += did
-		fresh := since(s.history(t), before)
+		all := s.history(t)
+		fresh := since(all, past)
+		past = all
 		if did == 0 || len(fresh) != did {
 			t.Errorf("round %d, %q: %d commands acted, the journal has %q; want each of them in it", round, args, did, kinds(fresh))
 		}
 		oneAtATime(t, round, fresh)
-		s.atRest(t, 15*time.Second)
+		now = s.atRest(t, 15*time.Second)
 		if t.Failed() {
 			break // the next round would start from no legal state
 		}
 	}
-	if fresh := since(s.history(t), past); len(fresh) != acted {
-		t.Errorf("journal: got %d entries %q, want %d: one for each command that acted", len(fresh), kinds(fresh), acted)
-	}
+	t.Logf("%d commands acted", acted)
 }
 
 // oneAtATime fails the test when the later of two operations ended sooner after the
@@ -201,7 +199,7 @@ func judgePeer(t *testing.T, round int, args []string, r *result) int {
 		return 1
 	case r.code == 6 && holderRE.MatchString(r.err):
 		return 0
-	case r.code == 4 && strings.Contains(r.err, "refused"): // the other one was first and changed what this one needs
+	case r.code == 4 && (strings.Contains(r.err, "refused") || strings.Contains(r.err, "changed")): // the other one was first and changed what this one needs
 		return 0
 	}
 	t.Errorf("round %d, %q: got exit %d, %s%s; want it to act, or exit 6 and the holder, or a gate that refuses", round, args, r.code, r.out, r.err)
@@ -209,25 +207,21 @@ func judgePeer(t *testing.T, round int, args []string, r *result) int {
 }
 
 // conflict is one of five commands that change the deployment.
-func (s *stack) conflict(t *testing.T, which, round int) []string {
-	t.Helper()
-	standby := other(s.active(t))
+func conflict(which, round int, active string) []string {
 	return [][]string{
-		{"switch", standby},
+		{"switch", other(active)},
 		{"up"},
-		{"restart", standby},
-		{"chaos", standby, "--for", "1s"},
+		{"restart", other(active)},
+		{"chaos", other(active), "--for", "1s"},
 		{"deploy", shop([]string{"v2", "v3"}[round%2])},
 	}[which]
 }
 
 // agree writes into each folder's .env what is live, as operators do who talk to each
 // other, and one size, which the proxy has already.
-func (s *stack) agree(t *testing.T, folders []*stack, size int) {
+func (s *stack) agree(t *testing.T, folders []*stack, now *snapshot, size int) {
 	t.Helper()
-	blue, _ := s.holds(t, "blue")
-	green, _ := s.holds(t, "green")
-	env := s.envFor(s.active(t), blue, green)
+	env := s.envFor(now.Active, now.Pools["blue"].Image, now.Pools["green"].Image)
 	if size > 20 {
 		env += fmt.Sprintf("CLIENT_MAX_BODY_SIZE=%dm\n", size)
 	}

@@ -169,18 +169,12 @@ func (s *stack) strays(t *testing.T, env string) string {
 	if got := s.envText(t); got != env {
 		return "its .env was changed"
 	}
-	if why := s.illegal(t); why != "" {
+	now, why := s.look(t)
+	if why != "" {
 		return why
 	}
-	if got := s.active(t); !strings.Contains(env, "ACTIVE_POOL="+got+"\n") {
-		return got + " is active"
-	}
-	for _, pool := range []string{"blue", "green"} {
-		image, release := s.holds(t, pool)
-		name := strings.ToUpper(pool)
-		if !strings.Contains(env, name+"_IMAGE="+image+"\n") || !strings.Contains(env, "RELEASE_ID_"+name+"="+release+"\n") {
-			return fmt.Sprintf("%s holds %s %s", pool, image, release)
-		}
+	if got := s.envFor(now.Active, now.Pools["blue"].Image, now.Pools["green"].Image); got != env {
+		return fmt.Sprintf("%s is active, the pools hold %v", now.Active, now.Pools)
 	}
 	if dry := s.run("up", "--dry-run"); dry.code != 0 || !strings.Contains(dry.out, "nothing to do") {
 		return fmt.Sprintf("up --dry-run: exit %d: %s%s", dry.code, dry.out, dry.err)
@@ -188,44 +182,50 @@ func (s *stack) strays(t *testing.T, env string) string {
 	return ""
 }
 
-// illegal says what is wrong with a deployment that should be at rest, "" when nothing
-// is: state, unfinished operations, and whether users get what status says.
-func (s *stack) illegal(t *testing.T) string {
+// snapshot is what `bgctl status --json` tells, as far as these tests ask.
+type snapshot struct {
+	Active, State, Unfinished string
+	Solo, Lock                any
+	Faults                    []any
+	Pools                     map[string]struct{ Release, Image string }
+}
+
+// look returns the deployment's state, and what is illegal about one that should be at
+// rest: its state, unfinished operations, and whether users get what status says.
+func (s *stack) look(t *testing.T) (now snapshot, illegal string) {
 	t.Helper()
 	r := s.run("status", "--json")
-	var v struct {
-		Active, State, Unfinished string
-		Solo, Lock                any
-		Faults                    []any
-		Pools                     map[string]struct{ Release, Image string }
+	if err := json.Unmarshal([]byte(r.out), &now); err != nil {
+		return now, fmt.Sprintf("status --json: %v: %s%s", err, r.out, r.err)
 	}
-	if err := json.Unmarshal([]byte(r.out), &v); err != nil {
-		return fmt.Sprintf("status --json: %v: %s%s", err, r.out, r.err)
-	}
-	if v.State != "ok" || v.Unfinished != "" || v.Solo != nil || v.Lock != nil || len(v.Faults) != 0 {
-		return fmt.Sprintf("state %q, unfinished %q, solo %v, lock %v, faults %v", v.State, v.Unfinished, v.Solo, v.Lock, v.Faults)
+	if now.State != "ok" || now.Unfinished != "" || now.Solo != nil || now.Lock != nil || len(now.Faults) != 0 {
+		return now, fmt.Sprintf("state %q, unfinished %q, solo %v, lock %v, faults %v", now.State, now.Unfinished, now.Solo, now.Lock, now.Faults)
 	}
 	text, err := ask(t.Context(), s.url())
 	if err != nil {
-		return "users get no answer: " + err.Error()
+		return now, "users get no answer: " + err.Error()
 	}
-	want := fmt.Sprintf("shop %s in %s\n", strings.TrimPrefix(v.Pools[v.Active].Image, shopRepo+":"), v.Active)
-	if text != want {
-		return fmt.Sprintf("status says %s holding %s, users get %q", v.Active, v.Pools[v.Active].Image, text)
+	image := now.Pools[now.Active].Image
+	if want := fmt.Sprintf("shop %s in %s\n", strings.TrimPrefix(image, shopRepo+":"), now.Active); text != want {
+		return now, fmt.Sprintf("status says %s holding %s, users get %q", now.Active, image, text)
 	}
-	return ""
+	return now, ""
 }
 
-// atRest fails the test unless the deployment comes to a legal rest within limit.
-func (s *stack) atRest(t *testing.T, limit time.Duration) {
+// atRest fails the test unless the deployment comes to a legal rest within limit, and
+// returns its state.
+func (s *stack) atRest(t *testing.T, limit time.Duration) snapshot {
 	t.Helper()
-	why := ""
-	for begin := time.Now(); time.Since(begin) < limit; time.Sleep(100 * time.Millisecond) {
-		if why = s.illegal(t); why == "" {
-			return
+	for begin := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		now, why := s.look(t)
+		if why == "" {
+			return now
+		}
+		if time.Since(begin) > limit {
+			t.Errorf("not legal within %s: %s", limit, why)
+			return now
 		}
 	}
-	t.Errorf("not legal within %s: %s", limit, why)
 }
 
 // baseEnv is the .env of a deployment with v1 in both pools and blue active.
