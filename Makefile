@@ -16,7 +16,7 @@ URL := http://127.0.0.1:$(or $(HTTP_PORT),8080)/
 # recipes that need the engine expand it.
 WITH_IMAGE = NGINX_IMAGE="$$(scripts/proxy-image.sh)"; export NGINX_IMAGE
 
-.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch bench-dashboard soak-watch bench-logs drill picture clean clean-images
+.PHONY: help build images demo up down test lint fmt unit e2e fuzz bench bench-switch bench-dashboard soak-watch soak-safe bench-logs drill picture clean clean-images
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench-dashboard: build ## Measure the dashboard: paint, keys, processor, memory;
 
 soak-watch: build ## Measure what the watcher uses: idle, at 5,000 requests/s, over 10 million lines
 	BGCTL_BIN="$$PWD/bin/bgctl" go test -tags soak -count=1 -timeout 20m -run TestSoakWatch -v ./cmd/bgctl
+
+soak-safe: build ## Kill every command at each of its steps, 10 times (SAFE_ROUNDS), at most 90 min
+	$(WITH_IMAGE); SAFE_ROUNDS="$(or $(SAFE_ROUNDS),10)" BGCTL_BIN="$$PWD/bin/bgctl" go test -tags e2e -count=1 -timeout 90m -parallel 2 -run '^TestSafe_Cut' -v ./cmd/bgctl
 
 bench-logs: build ## Measure reading logs, beside wc, grep, zcat, GoAccess, jq and Python
 	scripts/bench-logs.sh

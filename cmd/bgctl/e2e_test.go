@@ -46,7 +46,7 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
-	if err := shared.destroy(); err != nil {
+	if err := errors.Join(endSafe(), shared.destroy()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
