@@ -123,8 +123,7 @@ func hideValues(err error, env types.Mapping) error {
 		}
 		return locateEnvError(m[1], string(content), env)
 	}
-	var invalid *template.InvalidTemplateError
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*template.InvalidTemplateError](err); ok {
 		// "invalid interpolation format for PATH.\nYou may need …\nVALUE"
 		head, _, _ := strings.Cut(err.Error(), "\n")
 		head = strings.TrimSuffix(strings.ReplaceAll(head, invalid.Template, hidden), ".")
