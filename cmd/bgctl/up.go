@@ -58,6 +58,9 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 	if f.demo && !t.project.Embedded {
 		return usagef("--demo goes with the embedded stack; here is a compose file")
 	}
+	if err := a.bringSecrets(t.project); err != nil {
+		return err
+	}
 	observed, err := t.client.Observe(ctx, t.project)
 	if err != nil {
 		return err

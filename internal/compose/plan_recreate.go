@@ -73,7 +73,9 @@ func (u *upPlanner) recreateCause(service types.ServiceConfig, actual ObservedCo
 	if err != nil {
 		return "", nil, err
 	}
-	if label, ok := actual.Labels[filesHashLabel]; ok && label != files {
+	// Without the label docker compose made the container: with a bind mount in the place
+	// of a secret that is to be delivered.
+	if label, ok := actual.Labels[filesHashLabel]; (ok || u.p.hasNews(service.Name)) && label != files {
 		return "contents of configs or secrets changed", nil, nil
 	}
 	if actual.State == "dead" {

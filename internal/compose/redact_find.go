@@ -291,3 +291,7 @@ func (s *spans) mask(learn func(string)) string {
 	out.WriteString(s.text[end:])
 	return out.String()
 }
+
+// HoldsSecret reports whether a text, such as an environment file, holds what
+// [Project.RedactedYAML] would hide.
+func HoldsSecret(text string) bool { return maskText(text, func(string) {}) != text }
