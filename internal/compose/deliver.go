@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
@@ -61,7 +62,7 @@ func (p *Project) Deliver(service string, file SecretFile, content string, owner
 		if all == nil {
 			all = map[string][]delivery{}
 		}
-		all[service] = append(all[service][:len(all[service]):len(all[service])],
+		all[service] = append(slices.Clip(all[service]),
 			delivery{volume: v.Target, name: name, content: content, owner: owner})
 		p.deliveries = all
 		return true
