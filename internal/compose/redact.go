@@ -57,13 +57,14 @@ func (p *Project) RedactedJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// redact hides the secrets of a document: first all that can be recognised, which
-// tells what the secrets are, then every other occurrence of them.
+// redact hides the secrets of a document. The first pass tells what the secrets are. They
+// are then hidden as whole texts wherever they occur, the longest first, before the last
+// pass hides the parts that are too short for that.
 func (p *Project) redact(tree any) any {
 	r := &redactor{found: map[string]bool{}}
 	p.outside(r)
-	tree = r.value("", tree, plain)
-	return r.spread("", tree)
+	r.value("", tree, plain)
+	return r.value("", r.spread(tree), plain)
 }
 
 // outside finds the secrets that are no part of the document: the contents of
@@ -184,8 +185,8 @@ func (r *redactor) hide(text string) string {
 	return hidden
 }
 
-// spread hides every other occurrence of what was found.
-func (r *redactor) spread(name string, v any) any {
+// spread hides every occurrence of what was found.
+func (r *redactor) spread(tree any) any {
 	longest := make([]string, 0, len(r.found))
 	for text := range r.found {
 		longest = append(longest, text)
@@ -200,7 +201,7 @@ func (r *redactor) spread(name string, v any) any {
 	for _, text := range longest {
 		pairs = append(pairs, text, hidden)
 	}
-	return spreadWith(strings.NewReplacer(pairs...), name, v)
+	return spreadWith(strings.NewReplacer(pairs...), "", tree)
 }
 
 func spreadWith(replace *strings.Replacer, name string, v any) any {

@@ -10,7 +10,7 @@ import (
 
 // secretWordRE is a word of a name that speaks of a secret, or ends as one does: the
 // "PGPASS" of PGPASS, the "basicauth" of a label.
-var secretWordRE = regexp.MustCompile(`^(?:secrets?|tokens?|webhooks?|hook|private|pepper|hmac|jwt|bearer|seed|otp|cookie|cert|signature|` +
+var secretWordRE = regexp.MustCompile(`^(?:secrets?|tokens?|webhooks?|hook|private|pepper|hmac|jwt|bearer|seed|otp|cookie|cert|sig|sas|signature|` +
 	`passwd\w*|password\w*|passphrase|htpasswd|\w*(?:keys?|pass|pwd|passwd|password|passphrase|secret|token|webhook|salt|dsn|auth|creds?|credentials?))$`)
 
 // wordRE splits a name into words: by punctuation, and before a capital letter.
@@ -31,15 +31,19 @@ func secretName(name string) bool {
 	return false
 }
 
-// fileNameRE is a name whose value says where a secret is.
-var fileNameRE = regexp.MustCompile(`(?i)(?:file|path|dir|sock|socket)$`)
+var (
+	// fileNameRE is a name whose value says where a secret is.
+	fileNameRE = regexp.MustCompile(`(?i)(?:file|path|dir|sock|socket|^(?:old)?pwd)$`)
+	// keyFileRE is a value that does, whatever its name is. No secret ends like that.
+	keyFileRE = regexp.MustCompile(`^[~.]{0,2}(?:/[\w.-]+)+\.(?:pem|key|crt|cert|cer|pub|p12|pfx|jks|json|txt|conf|ya?ml)$`)
+)
 
 // namesSecret reports whether the value of a field is a secret by the field's name.
 func namesSecret(name, value string) bool {
 	if value == "" || harmless(value) || !secretName(name) {
 		return false
 	}
-	return !fileNameRE.MatchString(name) || !isPath(value)
+	return !keyFileRE.MatchString(value) && (!fileNameRE.MatchString(name) || !isPath(value))
 }
 
 func isPath(value string) bool {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/compose-spec/compose-go/v2/types"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -55,7 +57,7 @@ func TestProject_RedactedHidesEveryKindOfSecret(t *testing.T) {
 		"postgres://shop:S3cr3tZ@db/shop", "amqp://u:S3cr3tZ@mq:5672/", "redis://:S3cr3tZ@cache:6379/0", "mysql2://u:S3cr3t/Z@db", "postgres://u:a@S3cr3tZ@db/x",
 		"mongodb://a:S3cr3tZ@m1:27017,m2:27017/x", "http://proxy:S3cr3tZ@10.0.0.1:3128", "shop:S3cr3tZ@tcp(db:3306)/shop?parseTime=true",
 		"host=db user=shop password=S3cr3tZ dbname=shop", "Server=db;User Id=sa;Password=S3cr3tZ;", "jdbc:postgresql://db/x?user=a&password=S3cr3tZ",
-		"https://S3cr3tZ0123456789abcdef@sentry.example/1", "https://x.example/hook?token=S3cr3tZ", "https://hooks.slack.com/services/T0/B0/S3cr3tZ",
+		"https://S3cr3tZ0123456789abcdef@sentry.example/1", "https://x.example/hook?token=S3cr3tZ", "https://x.example/y?se=1&sig=S3cr3tZ", "https://hooks.slack.com/services/T0/B0/S3cr3tZ",
 		"postgres://a:S3cr3tZ@one/x,postgres://b:S3cr3tZ2@two/y", "https://discord.com/api/webhooks/1/S3cr3tZ",
 	} {
 		cases[fmt.Sprint("URL ", i)] = service("environment: {SOME_URL: '" + url + "'}")
@@ -82,6 +84,7 @@ func TestProject_RedactedHidesEveryKindOfSecret(t *testing.T) {
 	} {
 		cases[fmt.Sprint("token ", i)] = service("environment: {NOTE: \"see " + token + " there\"}")
 	}
+	cases["of two words, quoted"] = service("environment: {DB_PASSWORD: 'one S3cr3tZ'}\ncommand: ['sh', '-c', 'PASS=one S3cr3tZ run']")
 	base := service("environment: {DB_PASSWORD: S3cr3tZ}")
 	cases["the same value elsewhere"] = base + "    command: [run, S3cr3tZ, xS3cr3tZy]\n    labels: {note: 'S3cr3tZ'}\n    hostname: S3cr3tZ\n"
 	cases["top-level block"] = service("restart: always") + "x-env: {N8N_AUTH_TOKEN: S3cr3tZ, list: [{API_KEY: S3cr3tZ}]}\n"
@@ -113,7 +116,7 @@ services:
   web:
     image: postgres:16
     command: [serve, -p3000, --port, "3000", -path, /srv, "https://host:8443/@scope/pkg", "--config=/etc/app.yaml"]
-    environment: {PORT: "3000", TOKEN_FILE: /run/token, API_KEY: "", HOST: db.example, BASE: "https://shop.example/a?page=2", AUTH: "true", POSTGRES_PASSWORD: postgres}
+    environment: {PORT: "3000", TOKEN_FILE: /run/token, API_KEY: "", HOST: db.example, BASE: "https://shop.example/a?page=2", AUTH: "true", TLS_KEY: /certs/tls.key, PWD: /srv/app, POSTGRES_PASSWORD: postgres}
     healthcheck: {test: [CMD, wget, -q, "http://127.0.0.1:3000/healthz"], interval: 3s}
     secrets: [db_password]
     ports: ["8080:3000"]
@@ -123,7 +126,7 @@ secrets: {db_password: {file: ./db.txt}}
 	for kind, text := range printed(t, content) {
 		for _, want := range []string{
 			"postgres:16", "-p3000", "-path", "/srv", "https://host:8443/@scope/pkg", "--config=/etc/app.yaml", "/run/token", "db.example",
-			"https://shop.example/a?page=2", "http://127.0.0.1:3000/healthz", "db_password", "db.txt", "true", "8080",
+			"https://shop.example/a?page=2", "http://127.0.0.1:3000/healthz", "db_password", "db.txt", "true", "8080", "/certs/tls.key", "/srv/app",
 		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %s is not shown:\n%s", kind, want, text)
@@ -133,4 +136,26 @@ secrets: {db_password: {file: ./db.txt}}
 			t.Errorf("%s: %d values are hidden:\n%s", kind, strings.Count(text, hidden), text)
 		}
 	}
+}
+
+// FuzzRedact puts any text where a secret can be and looks for it in what is shown.
+func FuzzRedact(f *testing.F) {
+	f.Add("hunter2")
+	f.Add("one two")
+	f.Add("ghp_0123456789abcdefghij'\"")
+	f.Add("a@b:c/d")
+	f.Fuzz(func(t *testing.T, value string) {
+		value = strings.TrimSpace(value)
+		if len(value) < 8 || strings.Contains(value, hidden[:3]) || !utf8.ValidString(value) {
+			return
+		}
+		p := &Project{Project: &types.Project{}}
+		out := p.redact(map[string]any{
+			"environment": map[string]any{"DB_PASSWORD": value, "NOTE": "see " + value, "URL": "amqp://u:" + value + "@mq/x"},
+			"command":     []any{"run", "--password", value, "x" + value}, "x-a": map[string]any{"list": []any{value}},
+		})
+		if text := fmt.Sprint(out); strings.Contains(text, value) {
+			t.Errorf("%q is in %s", value, text)
+		}
+	})
 }
