@@ -12,18 +12,17 @@ func newConfigCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "config", Short: "Print the resolved compose file, with secrets hidden", Args: cobra.NoArgs,
 		Long: "Print the compose file as bgctl runs it: files merged, variables filled in.\n" +
-			"The values of variables whose names speak of secrets are hidden.",
+			"Secrets are hidden: by the names of variables, fields and options, by their shape\n" +
+			"(passwords in URLs, keys, tokens), and wherever else the same text occurs. Look the\n" +
+			"output over before you publish it: no rule finds every secret.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			project, err := a.load(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if project, err = project.Redacted(); err != nil {
-				return err
-			}
-			marshal := project.MarshalYAML
+			marshal := project.RedactedYAML
 			if asJSON {
-				marshal = project.MarshalJSON
+				marshal = project.RedactedJSON
 			}
 			text, err := marshal()
 			if err != nil {

@@ -211,7 +211,8 @@ func serviceNames(containers []compose.Container) string {
 	return strings.Join(names, ", ")
 }
 
-// accessLog prints the proxy's access log as nginx wrote it.
+// accessLog prints the proxy's access log as nginx wrote it, queries in full: who may
+// reach the engine may read the file, and looks for this very request.
 func (a *app) accessLog(ctx context.Context, f *logFlags, args []string) error {
 	if len(args) > 0 {
 		return usagef("--access takes no service")

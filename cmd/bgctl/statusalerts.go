@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"bgctl/internal/alert"
@@ -15,6 +17,8 @@ import (
 type watched struct {
 	Alerts      []alert.Event      `json:"alerts"` // firing now
 	Maintenance *watch.Maintenance `json:"maintenance,omitempty"`
+	// Broken says of receivers that get no messages why not.
+	Broken map[string]string `json:"broken_receivers,omitempty"`
 }
 
 // readWatched reads the watcher's state. A watcher that is not there or has none
@@ -33,6 +37,7 @@ func readWatched(ctx context.Context, t *target, d *bluegreen.Deployment) watche
 		return out
 	}
 	out.Alerts = append(out.Alerts, st.Alerts...)
+	out.Broken = st.Broken
 	if m := st.Maintenance; m != nil && m.Until.After(time.Now()) {
 		out.Maintenance = m
 	}
@@ -51,6 +56,9 @@ func (s *watched) notes(w io.Writer) {
 		if ev.Ack.InForce(time.Now()) {
 			fmt.Fprintf(w, "  %s\n", ackWords(ev.Ack))
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Broken)) {
+		fmt.Fprintf(w, "\n%s gets no messages: %s\n", clean(name), clean(s.Broken[name]))
 	}
 	if m := s.Maintenance; m != nil {
 		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true}

@@ -78,6 +78,9 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 	if f.demo && !t.project.Embedded {
 		return usagef("--demo goes with the embedded stack; here is a compose file")
 	}
+	if err := a.bringSecrets(t.project); err != nil {
+		return err
+	}
 	opts := ops.UpOptions{
 		Build: f.build, ForceRecreate: f.recreate, RemoveOrphans: f.orphans, ReleaseFromEnv: f.fromEnv,
 		Upgrade: f.upgrade, Timeout: f.timeout, Version: version(),
@@ -158,7 +161,11 @@ func (a *app) notes(notes []string) {
 func (a *app) opsTarget(t *target, overrides [][]byte, asJSON bool) *ops.Target {
 	install := a.installer(t)
 	install.Load = func(ctx context.Context, vars map[string]string) (*compose.Project, error) {
-		return a.loadWith(ctx, vars, overrides...)
+		project, err := a.loadWith(ctx, vars, overrides...)
+		if err != nil {
+			return nil, err
+		}
+		return project, a.bringSecrets(project)
 	}
 	return &ops.Target{
 		Client: t.client, Project: t.project, Stack: t.stack, Install: install,

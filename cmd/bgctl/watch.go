@@ -87,7 +87,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	err = watch.Run(ctx, watch.Config{
 		Source: source, Detector: watch.Keep(detector, detector.State, detector.Restore),
 		StateDir: f.state, Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME"),
-		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: receivers, Listener: listener,
+		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: asReceivers(receivers), Listener: listener,
 		Cursor:          func() any { return source.cursor },
 		SourceHealth:    lost.get,
 		SourceChanged:   func(why string) { tellSource(detector, why) },
@@ -103,6 +103,15 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 		return nil // stopped as asked
 	}
 	return err
+}
+
+// asReceivers returns the receivers as the watcher takes them.
+func asReceivers(stored []*slack.Stored) []slack.Receiver {
+	out := make([]slack.Receiver, len(stored))
+	for i, r := range stored {
+		out[i] = r
+	}
+	return out
 }
 
 // logPoll is how often the log is looked at where the system does not tell that it
@@ -151,6 +160,10 @@ func (a *app) testAlert(ctx context.Context) error {
 	}
 	var errs []error
 	for _, r := range receivers {
+		if trouble, _ := r.Look(); trouble != "" {
+			errs = append(errs, usagef("%s", trouble))
+			continue
+		}
 		verdict, err := watch.TestAlert(ctx, r, slack.Meta{Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME")})
 		fmt.Fprintf(a.out, "%s: %s\n", r.Name(), verdict)
 		errs = append(errs, err)

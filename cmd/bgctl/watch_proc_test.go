@@ -39,6 +39,7 @@ type watchBench struct {
 	log    *os.File
 	active bluegreen.Pool
 	seq    int
+	query  string // of the requests, with its question mark
 }
 
 // genericStandIn keeps what a generic webhook receives.
@@ -173,10 +174,10 @@ func (b *watchBench) write(kind, n int) {
 		case noPool:
 			status, tries, tried, pool = "502", "502", b.active.String(), ""
 		}
-		fmt.Fprintf(&text, `{"time_local":"","msec":"%.3f","remote_addr":"1.2.3.4","request":"GET /r%d HTTP/1.1","status":"%s",`+
+		fmt.Fprintf(&text, `{"time_local":"","msec":"%.3f","remote_addr":"1.2.3.4","request":"GET /r%d%s HTTP/1.1","status":"%s",`+
 			`"upstream_status":"%s","upstream_addr":"%s","request_time":"0.004","upstream_response_time":"0.004","pool":"%s",`+
 			`"release":"v1","active":"%s","request_id":"id%d","bytes_sent":"100"}`+"\n",
-			float64(time.Now().UnixMilli())/1000, b.seq, status, tries, tried, pool, b.active, b.seq)
+			float64(time.Now().UnixMilli())/1000, b.seq, b.query, status, tries, tried, pool, b.active, b.seq)
 	}
 	if _, err := b.log.WriteString(text.String()); err != nil {
 		b.t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -206,8 +207,9 @@ func (a *app) boolean(name string) (bool, error) {
 	return b, nil
 }
 
-// receivers are the places that messages go to.
-func (a *app) receivers() ([]slack.Receiver, error) {
+// receivers are the places that messages go to. A webhook that cannot be read or is
+// wrong is no reason not to watch: its receiver says so and tries again.
+func (a *app) receivers() ([]*slack.Stored, error) {
 	schemes := slack.HTTPSOnly
 	plain, err := a.boolean("SLACK_ALLOW_HTTP")
 	if err != nil {
@@ -217,32 +219,39 @@ func (a *app) receivers() ([]slack.Receiver, error) {
 		schemes = slack.AllowHTTP
 	}
 	opts := slack.Options{Proxy: http.ProxyFromEnvironment, UserAgent: "bgctl/" + version()}
-	var out []slack.Receiver
-	hook, err := a.webhook("SLACK_WEBHOOK_URL", schemes)
-	if err != nil {
-		return nil, err
+	var out []*slack.Stored
+	if load := a.webhook("SLACK_WEBHOOK_URL", schemes); load != nil {
+		out = append(out, slack.NewStored("slack", load, func(hook slack.Webhook) slack.Receiver {
+			return slack.NewSlack(slack.NewClient(hook, opts))
+		}))
 	}
-	if !hook.IsZero() {
-		out = append(out, slack.NewSlack(slack.NewClient(hook, opts)))
-	}
-	generic, err := a.webhook("ALERT_WEBHOOK_URL", schemes)
-	if err != nil {
-		return nil, err
-	}
-	if !generic.IsZero() {
-		out = append(out, slack.NewGeneric(generic, opts))
+	if load := a.webhook("ALERT_WEBHOOK_URL", schemes); load != nil {
+		out = append(out, slack.NewStored("webhook", load, func(hook slack.Webhook) slack.Receiver {
+			return slack.NewGeneric(hook, opts)
+		}))
 	}
 	return out, nil
 }
 
-// webhook reads a secret URL from NAME or from the file that NAME_FILE names.
-func (a *app) webhook(name string, schemes slack.Schemes) (slack.Webhook, error) {
-	loaded, err := slack.LoadSecret(a.env(name), a.env(name+"_FILE"), schemes)
-	if err != nil {
-		return slack.Webhook{}, usagef("%s: %w", name, err)
+// webhook returns what reads a secret URL from NAME or from the file that NAME_FILE
+// names, nil when neither is set. A warning is printed once.
+func (a *app) webhook(name string, schemes slack.Schemes) func() (slack.Webhook, error) {
+	value, file := a.env(name), a.env(name+"_FILE")
+	if strings.TrimSpace(value) == "" && file == "" {
+		return nil
 	}
-	for _, w := range loaded.Warnings {
-		fmt.Fprintln(a.err, "warning:", w)
+	var said []string
+	return func() (slack.Webhook, error) {
+		loaded, err := slack.LoadSecret(value, file, schemes)
+		if err != nil {
+			return slack.Webhook{}, fmt.Errorf("%s: %w", name, err)
+		}
+		if !slices.Equal(said, loaded.Warnings) {
+			said = loaded.Warnings
+			for _, w := range loaded.Warnings {
+				fmt.Fprintln(a.err, "warning:", w)
+			}
+		}
+		return loaded.Webhook, nil
 	}
-	return loaded.Webhook, nil
 }

@@ -47,11 +47,13 @@
 package alert
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/logstream"
 )
 
 // Type names what an event is about. One type has one cooldown.
@@ -206,6 +208,16 @@ type Sample struct {
 	Attempts  string         `json:"attempts,omitempty"` // "502 blue, 200 green"
 	Pool      bluegreen.Pool `json:"pool,omitempty"`
 	RequestID string         `json:"request_id,omitempty"`
+}
+
+// UnmarshalJSON hides the query of a path that an older watcher wrote in full.
+func (s *Sample) UnmarshalJSON(data []byte) error {
+	type fields Sample
+	if err := json.Unmarshal(data, (*fields)(s)); err != nil {
+		return err
+	}
+	s.Path = logstream.HideQuery(s.Path)
+	return nil
 }
 
 // DeliveryState is where a message to a receiver stands.

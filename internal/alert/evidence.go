@@ -57,13 +57,15 @@ func (n *note) copyFrom(other *note) {
 
 func (n *note) clear() { n.set = false }
 
-// sample returns what is noted, nil for nothing. It shares no memory with n.
+// sample returns what is noted, nil for nothing. It shares no memory with n. Here a
+// request leaves its record, for messages, files, /healthz and standard output, and
+// the values of its query stay behind: they may be tokens and passwords.
 func (n *note) sample() *Sample {
 	if !n.set {
 		return nil
 	}
 	return &Sample{
-		Time: n.at, Method: whole(n.method, noteWord), Path: whole(n.path, notePath), Status: n.status,
+		Time: n.at, Method: whole(n.method, noteWord), Path: logstream.HideQuery(whole(n.path, notePath)), Status: n.status,
 		Attempts: n.attempts(), Pool: n.served, RequestID: whole(n.id, noteWord),
 	}
 }

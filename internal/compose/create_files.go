@@ -132,8 +132,18 @@ func (r fileReference) header(size int) (*tar.Header, error) {
 // its config hash, so that an edited `content:` would never reach the container.
 func filesHash(p *Project, service types.ServiceConfig) (string, error) {
 	packed, err := filesTar(p, service)
-	if err != nil || packed == nil {
+	if err != nil {
 		return "", err
+	}
+	for i := range p.deliveries[service.Name] {
+		more, err := p.deliveries[service.Name][i].pack()
+		if err != nil {
+			return "", err
+		}
+		packed = append(packed, more...)
+	}
+	if packed == nil {
+		return "", nil
 	}
 	sum := sha256.Sum256(packed)
 	return hex.EncodeToString(sum[:])[:16], nil
@@ -141,6 +151,9 @@ func filesHash(p *Project, service types.ServiceConfig) (string, error) {
 
 // injectFiles copies configs and secrets into a container that does not run yet.
 func (c *Client) injectFiles(ctx context.Context, p *Project, service types.ServiceConfig, id string) error {
+	if err := c.deliver(ctx, p, service.Name, id); err != nil {
+		return err
+	}
 	packed, err := filesTar(p, service)
 	if err != nil || packed == nil {
 		return err

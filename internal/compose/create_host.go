@@ -109,7 +109,7 @@ func (b blueprint) volumes() (binds []string, mounts []mount.Mount) {
 		mounts = append(mounts, inherited[target])
 	}
 	for _, ref := range fileReferences(b.project, b.service) {
-		if ref.object.File == "" {
+		if ref.object.File == "" || b.project.delivers(b.service.Name, ref.target()) {
 			continue
 		}
 		mounts = append(mounts, mount.Mount{

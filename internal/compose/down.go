@@ -147,7 +147,7 @@ func (d *downPlanner) keep(kind ResourceKind, name, reason string) {
 func (d *downPlanner) keepsContainer(actual ObservedContainer) string {
 	switch {
 	case !d.p.made(actual.Labels):
-		return foreign(d.p, actual.Labels)
+		return notOurs(d.p, actual.Labels)
 	case d.p.isNameOnly(), d.p.known(actual.Service), d.opts.RemoveOrphans:
 		return ""
 	default:
@@ -156,8 +156,8 @@ func (d *downPlanner) keepsContainer(actual ObservedContainer) string {
 	}
 }
 
-// foreign is the reason to leave what was not made for the project.
-func foreign(p *Project, labels map[string]string) string {
+// notOurs is the reason to leave what was not made for the project.
+func notOurs(p *Project, labels map[string]string) string {
 	what := "the built-in stack"
 	if p.isNameOnly() {
 		what = "this project by bgctl"
@@ -216,7 +216,7 @@ func (d *downPlanner) keepsResource(labels map[string]string, declared, external
 		return "no service of the file uses it"
 	// Releases before the label left none: what only our own containers use is ours.
 	case !d.p.made(labels) && (!d.p.Embedded || !slices.ContainsFunc(d.targets, uses)):
-		return foreign(d.p, labels)
+		return notOurs(d.p, labels)
 	case user >= 0:
 		return "container " + d.kept[user].Name + " uses it and stays"
 	default:

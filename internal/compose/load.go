@@ -150,7 +150,7 @@ func readEnvFiles(opts LoadOptions, dir string, env types.Mapping) ([]string, er
 	}
 	values, err := dotenv.GetEnvFromFile(env, files)
 	if err != nil {
-		return nil, fmt.Errorf("read the environment file: %w", err)
+		return nil, fmt.Errorf("read the environment file: %w", envFilesError(files, env))
 	}
 	env.Merge(values)
 	return explicit, nil
@@ -200,7 +200,7 @@ func parse(ctx context.Context, sources []types.ConfigFile, dir string, env type
 		WorkingDir: dir, ConfigFiles: sources, Environment: env,
 	}, configure, loader.WithDiscardEnvFiles)
 	if err != nil {
-		return nil, fmt.Errorf("load the compose file: %w", err)
+		return nil, fmt.Errorf("load the compose file: %w", hideValues(err, env))
 	}
 	if project.Name == "" {
 		return nil, errors.New("load the compose file: the project has no name: give one with -p or `name:`")

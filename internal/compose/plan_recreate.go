@@ -89,7 +89,9 @@ func (u *upPlanner) recreateCause(service types.ServiceConfig, actual ObservedCo
 	if err != nil {
 		return "", nil, err
 	}
-	if label, ok := actual.Labels[filesHashLabel]; ok && label != files {
+	// Without the label docker compose made the container: with a bind mount in the place
+	// of a secret that is to be delivered.
+	if label, ok := actual.Labels[filesHashLabel]; (ok || u.p.hasNews(service.Name)) && label != files {
 		return "contents of configs or secrets changed", nil, nil
 	}
 	if actual.State == "dead" {
@@ -299,7 +301,7 @@ func (u *upPlanner) orphans() {
 		switch {
 		case actual.OneOff || u.p.known(actual.Service):
 		case !u.p.made(actual.Labels):
-			u.plan.Kept = append(u.plan.Kept, "container "+actual.Name+": "+foreign(u.p, actual.Labels))
+			u.plan.Kept = append(u.plan.Kept, "container "+actual.Name+": "+notOurs(u.p, actual.Labels))
 		case !u.opts.RemoveOrphans:
 			u.plan.Orphans = append(u.plan.Orphans, actual.Name)
 		case u.leaves(actual.Service):

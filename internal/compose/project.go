@@ -26,7 +26,8 @@ type Project struct {
 	// Embedded says that no file was found and the built-in one is used.
 	Embedded bool
 
-	contexts map[string]fs.FS
+	contexts   map[string]fs.FS
+	deliveries map[string][]delivery // by service
 }
 
 // NamedProject is a project of which only the name is known: enough for [Client.Down],

@@ -30,8 +30,8 @@ func RegistryAuth(configDir, ref string) (string, error) {
 	}
 	auth, err := file.GetAuthConfig(host)
 	if err != nil {
-		// The helper's text may be of several lines.
-		line, _, _ := strings.Cut(err.Error(), "\n")
+		// The helper's text may be of several lines, and have the login in it.
+		line, _, _ := strings.Cut(maskText(err.Error(), func(string) {}), "\n")
 		return "", fmt.Errorf("ask for the login of %s: %s", host, line)
 	}
 	if auth.Username == "" && auth.IdentityToken == "" && auth.RegistryToken == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -35,5 +36,22 @@ func TestRegistryAuth_FindsTheLogin(t *testing.T) {
 	}
 	if auth, err := RegistryAuth(t.TempDir(), "shop:1"); err != nil || auth != "" {
 		t.Errorf("without a login: %q, %v", auth, err)
+	}
+}
+
+// A helper that fails prints what it has: the error must not repeat a password of it.
+func TestRegistryAuth_ErrorOfAHelperShowsNoLogin(t *testing.T) {
+	dir := t.TempDir()
+	helper := "#!/bin/sh\necho '{\"ServerURL\":\"x\",\"Username\":\"ana\",\"Secret\":\"hunter2\"}'\nexit 1\n"
+	if err := os.WriteFile(filepath.Join(dir, "docker-credential-broken"), []byte(helper), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"credsStore":"broken"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	_, err := RegistryAuth(dir, "registry.example/shop:1")
+	if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "registry.example") {
+		t.Errorf("got %v", err)
 	}
 }

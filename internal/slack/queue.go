@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,6 +53,7 @@ type Queue struct {
 	throttle time.Time // the part of gate that outlives a restart
 	lastTry  time.Time
 	broken   string
+	trouble  string // why the receiver cannot send at all, by its own word
 	lastNag  time.Time
 	dirty    bool // the file is behind
 }
@@ -59,7 +61,7 @@ type Queue struct {
 // Health is how a queue stands.
 type Health struct {
 	Receiver string    `json:"receiver"`
-	Broken   string    `json:"broken,omitempty"` // why the webhook refuses everything
+	Broken   string    `json:"broken,omitempty"` // why the webhook refuses everything, or cannot be read
 	Pending  int       `json:"pending"`
 	Failures int       `json:"failures"` // attempts failed in a row
 	Until    time.Time `json:"until,omitzero"`
@@ -240,7 +242,7 @@ func (q *Queue) Health() Health {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	h := Health{
-		Receiver: q.cfg.Receiver.Name(), Broken: q.broken, Pending: len(q.entries),
+		Receiver: q.cfg.Receiver.Name(), Broken: cmp.Or(q.trouble, q.broken), Pending: len(q.entries),
 		Failures: q.failures, Sent: q.sent, Lost: q.lostEver,
 	}
 	oldest := func(e *entry) { h.OldestSeconds = max(h.OldestSeconds, time.Since(e.Queued).Seconds()) }
@@ -261,8 +263,12 @@ func (q *Queue) Health() Health {
 // is left stays in the queue file.
 func (q *Queue) Run(ctx context.Context) {
 	for {
+		usable, holds := q.look()
 		wait, ready := q.pause()
-		if ready {
+		if holds > 0 && (!usable || wait < 0 || wait > holds) {
+			wait = holds
+		}
+		if ready && usable {
 			if ctx.Err() != nil {
 				return
 			}

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -176,7 +177,11 @@ func LoadSecret(value, file string, schemes Schemes) (Loaded, error) {
 // readSecret reads a secret file and says what is wrong with its protection.
 func readSecret(file string) (string, []string, error) {
 	f, err := os.Open(filepath.Clean(file))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "", nil, fmt.Errorf("open webhook secret file: %w for user %d: hand it over with `bgctl up`, or let this user read it: setfacl -m u:%d:r FILE",
+			err, os.Geteuid(), os.Geteuid())
+	case err != nil:
 		return "", nil, fmt.Errorf("open webhook secret file: %w", err)
 	}
 	defer func() { _ = f.Close() }()

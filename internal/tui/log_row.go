@@ -63,7 +63,8 @@ func tookText(d time.Duration) string {
 	return fmt.Sprintf("%d ms", d.Milliseconds())
 }
 
-// drawRow draws one request into one line, in columns.
+// drawRow draws one request into one line, in columns. The query is shown in full: this
+// is the log on its operator's own terminal, and nothing of it is kept or sent.
 func (p *logPanel) drawRow(c canvas, y int, r *logRow, s *scene) {
 	x := c.put(1, y, muted, p.stamp.text(r.Time, s.now))
 	x = c.put(x, y, inkOf(r.Served), pad(upper(r.Served), 6))

@@ -68,6 +68,7 @@ func (w *watcher) tick(now time.Time) {
 	w.pollMaintenance(now)
 	w.pollAcks(now)
 	w.checkSource()
+	w.checkReceivers()
 	// Between old lines the wall clock means nothing to the detector: it would see
 	// an hour without traffic where the log has an hour of it to tell.
 	if w.catchingUp.IsZero() || now.Sub(w.lastBatch) > catchUpPause {
@@ -88,9 +89,11 @@ func (w *watcher) checkFormat() {
 	if w.toldFormat || w.counts.Parsed+w.counts.Bad < formatLines {
 		return
 	}
-	if text := w.counts.Trouble(); text != "" {
+	if w.counts.Trouble() != "" {
 		w.toldFormat = true
-		w.out.notice("the log's format is not understood: " + text + "; name it with --format")
+		// The line itself stays in the log: nothing is known of where its secrets are.
+		w.out.notice(fmt.Sprintf("the log's format is not understood: %d of %d lines; look at it with bgctl logs --access, and name it with --format",
+			w.counts.Parsed, w.counts.Parsed+w.counts.Bad))
 	}
 }
 

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 
@@ -78,6 +79,19 @@ func (w *watcher) queues() []*slack.Queue {
 		out[i] = r.queue
 	}
 	return out
+}
+
+// checkReceivers notes for the state file which receivers get no messages.
+func (w *watcher) checkReceivers() {
+	broken := map[string]string{}
+	for _, r := range w.receivers {
+		if h := r.queue.Health(); h.Broken != "" {
+			broken[h.Receiver] = h.Broken
+		}
+	}
+	if !maps.Equal(broken, w.broken) {
+		w.broken, w.dirty = broken, true
+	}
 }
 
 // delivered takes a queue's report about one message.

@@ -32,6 +32,8 @@ type State struct {
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
 	// Environment is when MAINTENANCE_MODE was first seen with its value.
 	Environment *EnvironmentMaintenance `json:"environment_maintenance,omitempty"`
+	// Broken says of receivers that get no messages why not.
+	Broken map[string]string `json:"broken_receivers,omitempty"`
 }
 
 // ErrState says that a state file is damaged or of another version.
@@ -94,7 +96,7 @@ func (w *watcher) save() {
 	w.dirty = len(w.fresh) > 0 // the outbox is emptied by the save after this one
 	st := &State{
 		Version: stateVersion, Saved: time.Now(), Alerts: w.alerts(),
-		Maintenance: w.maintenance, Environment: w.environment,
+		Maintenance: w.maintenance, Environment: w.environment, Broken: w.broken,
 	}
 	var err error
 	if st.Detector, err = w.cfg.Detector.Save(); err != nil {

@@ -154,7 +154,8 @@ type watcher struct {
 	catchingUp  time.Time    // since when; zero: not
 	maintenance *Maintenance // in force; nil: none
 	environment *EnvironmentMaintenance
-	fresh       []alert.Event // told, not yet handed to the saver
+	broken      map[string]string // receivers that get no messages, and why
+	fresh       []alert.Event     // told, not yet handed to the saver
 	dirty       bool
 	lastNag     time.Time
 	sourceErr   string // what was last said about the source
