@@ -46,7 +46,7 @@ func (a *app) confirm(plan *bluegreen.Plan, f *actFlags) error {
 	if !isTerminal(a.in) || !isTerminal(a.err) {
 		return nil
 	}
-	fmt.Fprint(a.err, plan.String())
+	fmt.Fprint(a.err, sanitize.Copy(plan).String())
 	fmt.Fprintf(a.err, "%s takes traffic. Type %s to go on: ", plan.To, plan.To)
 	line, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != plan.To.String() {

@@ -13,6 +13,7 @@ import (
 
 	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
+	"bgctl/internal/sanitize"
 	"bgctl/stack"
 )
 
@@ -34,14 +35,14 @@ func newAgentCommand(a *app) *cobra.Command {
 			Use: "session", Short: "Answer requests on the standard streams", Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				agent := &proxy.Agent{Dir: &proxy.Dir{Path: proxy.StateDir}, HTTP: proxy.NewPrivate(), Version: version()}
-				return agent.Serve(cmd.Context(), a.in, a.out)
+				return agent.Serve(cmd.Context(), a.in, sanitize.Unwrap(a.out))
 			},
 		},
 		&cobra.Command{
 			Use: "tail [FILE]", Short: "Serve the access log on the standard streams", Args: cobra.MaximumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				path := append(args, proxy.AccessLog)[0]
-				return logstream.ServeFile(cmd.Context(), logstream.FileConfig{Path: path}, a.in, a.out)
+				return logstream.ServeFile(cmd.Context(), logstream.FileConfig{Path: path}, a.in, sanitize.Unwrap(a.out))
 			},
 		},
 		&cobra.Command{

@@ -242,7 +242,7 @@ func (a *app) webhook(name string, schemes slack.Schemes) (slack.Webhook, error)
 		return slack.Webhook{}, usagef("%s: %w", name, err)
 	}
 	for _, w := range loaded.Warnings {
-		fmt.Fprintln(a.err, "warning:", w)
+		fmt.Fprintln(a.err, "warning:", clean(w))
 	}
 	return loaded.Webhook, nil
 }

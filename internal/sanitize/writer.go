@@ -24,8 +24,13 @@ type Writer struct {
 	buf []byte
 }
 
-// NewWriter returns a writer that passes safe text on to w.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
+// NewWriter returns a writer that passes safe text on to w, or w itself when it is one.
+func NewWriter(w io.Writer) *Writer {
+	if s, ok := w.(*Writer); ok {
+		return s
+	}
+	return &Writer{w: w}
+}
 
 // Unwrap returns the writer that w passes its text on to, or w itself when it is no
 // [Writer]. Data that no person reads goes there.
