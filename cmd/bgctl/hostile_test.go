@@ -151,8 +151,10 @@ func TestForeignText_IsSafeInResults(t *testing.T) {
 			a.report(a.finish(&bluegreen.Outcome{}, &unready, f))
 			return nil
 		},
-		"plan":   func(a *app, f *actFlags) error { return a.showPlan(&plan, f) },
-		"report": func(a *app, f *actFlags) error { return a.finishDrill(&report, errors.New(hostile), &drillFlags{actFlags: *f}) },
+		"plan": func(a *app, f *actFlags) error { return a.showPlan(&plan, f) },
+		"report": func(a *app, f *actFlags) error {
+			return a.finishDrill(&report, errors.New(hostile), &drillFlags{actFlags: *f})
+		},
 		"unhealthy": func(a *app, _ *actFlags) error {
 			a.report(a.explain(&unhealthy))
 			return nil
