@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/types"
+
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/deployment"
 	"bgctl/internal/envfile"
@@ -20,6 +23,25 @@ func (a *app) envPath() string {
 		return a.flags.envFiles[n-1]
 	}
 	return filepath.Join(a.dir, ".env")
+}
+
+// setting is a variable of the environment or, where that has none, of the env file, as
+// a project sees it. It needs no project that can be loaded.
+func (a *app) setting(name string) (string, error) {
+	env := types.NewMapping(a.environ)
+	if env[name] != "" {
+		return env[name], nil
+	}
+	path := a.envPath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	vars, err := dotenv.GetEnvFromFile(env, []string{path})
+	if err != nil {
+		// The parser's own words may show a secret.
+		return "", usagef("%s cannot be read as an env file; nothing was done", filepath.Base(path))
+	}
+	return vars[name], nil
 }
 
 // envTime is when that file was last written; the zero time when there is none.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/compose-spec/compose-go/v2/dotenv"
-	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/spf13/cobra"
 
 	"bgctl/stack"
@@ -104,7 +102,7 @@ func (a *app) initFree() error {
 	} else if n > 1 {
 		return usagef("%s and %s are here already; %s", strings.Join(here[:n-1], ", "), here[n-1], elsewhere)
 	}
-	file, err := a.composeFile()
+	file, err := a.setting("COMPOSE_FILE")
 	if err != nil {
 		return err
 	}
@@ -112,24 +110,6 @@ func (a *app) initFree() error {
 		return usagef("COMPOSE_FILE names %s: this directory has a project already; %s", file, elsewhere)
 	}
 	return nil
-}
-
-// composeFile is COMPOSE_FILE of the environment or of the env files.
-func (a *app) composeFile() (string, error) {
-	env := types.NewMapping(a.environ)
-	if env["COMPOSE_FILE"] != "" {
-		return env["COMPOSE_FILE"], nil
-	}
-	path := a.envPath()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	vars, err := dotenv.GetEnvFromFile(env, []string{path})
-	if err != nil {
-		// The parser's own words may show a secret.
-		return "", usagef("%s cannot be read as an env file; nothing was written", filepath.Base(path))
-	}
-	return vars["COMPOSE_FILE"], nil
 }
 
 // writeNew writes files that are not there yet. They are written beside their places

@@ -64,7 +64,7 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 	}
 	plan, err := compose.PlanUp(t.project, observed, compose.UpOptions{
 		Build: f.build, ForceRecreate: f.recreate, RemoveOrphans: f.orphans,
-		WaitHealthy: true, WaitTimeout: f.timeout, Images: a.selfImages(t.client),
+		WaitHealthy: true, WaitTimeout: f.timeout, Images: a.selfImages(t),
 	})
 	if err != nil {
 		return err
