@@ -53,7 +53,7 @@ func (s *watched) notes(w io.Writer) {
 		}
 	}
 	if m := s.Maintenance; m != nil {
-		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true}
+		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true, Undo: undoMaintenance(m, nil)}
 		fmt.Fprintf(w, "\n%s\n", line.words(time.Now()))
 	}
 }
