@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/sanitize"
 )
 
 // printAckUnless prints what was planned unless planning failed.
@@ -36,7 +37,7 @@ func (out *ackJSON) words() string {
 		}
 		fmt.Fprintf(&b, "%s: %s (%s)\n", clean(one.Alert), one.who(), clean(one.Summary))
 		if one.Changed && one.Ack != nil {
-			undo.WriteString("\nundo: bgctl ack " + string(one.Type) + " --off")
+			undo.WriteString("\nundo: " + sanitize.Shell("bgctl", "ack", string(one.Type), "--off"))
 		}
 	}
 	if !out.InForce && !out.DryRun {

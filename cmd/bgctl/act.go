@@ -72,7 +72,7 @@ func (a *app) confirmChange(plan *bluegreen.Plan, f *actFlags) error {
 
 // ask shows a plan and goes on when the word is typed.
 func (a *app) ask(plan *bluegreen.Plan, why, word string) error {
-	fmt.Fprint(a.err, plan.String())
+	fmt.Fprint(a.err, sanitize.Copy(plan).String())
 	fmt.Fprintf(a.err, "%s Type %s to go on: ", why, word)
 	line, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != word {

@@ -12,6 +12,7 @@ import (
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
+	"bgctl/internal/sanitize"
 	"bgctl/stack"
 )
 
@@ -42,14 +43,14 @@ func newAgentCommand(a *app) *cobra.Command {
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				conf := a.nginxConf()
 				agent := &proxy.Agent{Dir: conf.Dir, HTTP: proxy.NewPrivate(), Conf: conf, Version: version()}
-				return agent.Serve(cmd.Context(), a.in, a.out)
+				return agent.Serve(cmd.Context(), a.in, sanitize.Unwrap(a.out))
 			},
 		},
 		&cobra.Command{
 			Use: "tail [FILE]", Short: "Serve the access log on the standard streams", Args: cobra.MaximumNArgs(1),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				path := append(args, proxy.AccessLog)[0]
-				return logstream.ServeFile(cmd.Context(), logstream.FileConfig{Path: path}, a.in, a.out)
+				return logstream.ServeFile(cmd.Context(), logstream.FileConfig{Path: path}, a.in, sanitize.Unwrap(a.out))
 			},
 		},
 		newPastCommand(a),

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,10 +16,13 @@ import (
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
 	"bgctl/internal/deployment"
+	"bgctl/internal/sanitize"
 	"bgctl/stack"
 )
 
-// app is the process: its streams, its environment and the global flags.
+// app is the process: its streams, its environment and the global flags. What is
+// written to out and err is made safe for a terminal by [sanitize.Writer]; data that
+// no person reads goes to [sanitize.Unwrap] of them.
 type app struct {
 	in      io.Reader
 	out     io.Writer
@@ -43,6 +47,7 @@ type globalFlags struct {
 
 // main runs the command line and returns the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
+	a.out, a.err = sanitize.NewWriter(a.out), sanitize.NewWriter(a.err)
 	root := newRootCommand(a)
 	root.SetArgs(args)
 	root.SetIn(a.in)
@@ -146,7 +151,10 @@ func (a *app) report(err error) {
 		return
 	}
 	if a.flags.debug {
-		fmt.Fprintf(a.err, "bgctl: %+v\n", err)
+		// Each line says whose it is: a foreign text must not make one of its own.
+		for line := range strings.Lines(fmt.Sprintf("%+v", err)) {
+			fmt.Fprintln(a.err, "bgctl:", clean(strings.TrimRight(line, "\r\n")))
+		}
 		return
 	}
 	fmt.Fprintln(a.err, "bgctl:", oneLine(err))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"bgctl/internal/sanitize"
 )
 
 // bar shows how far a long read is: on a terminal only, in one line in place, and
@@ -36,7 +38,8 @@ func (b *bar) show(done, total int64) {
 		return
 	}
 	b.drawn = now
-	fmt.Fprint(b.a.err, "\r\x1b[K", barText(done, total, now.Sub(b.begun)))
+	fmt.Fprint(b.a.err, sanitize.EraseLine)
+	fmt.Fprint(b.a.err, barText(done, total, now.Sub(b.begun)))
 }
 
 // barText is the line of a bar.
@@ -58,6 +61,6 @@ func barText(done, total int64, took time.Duration) string {
 // clear removes the line.
 func (b *bar) clear() {
 	if b.live && !b.drawn.IsZero() {
-		fmt.Fprint(b.a.err, "\r\x1b[K")
+		fmt.Fprint(b.a.err, sanitize.EraseLine)
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
+
+	"bgctl/internal/sanitize"
 )
 
 // addCommands adds every command to the root.
@@ -76,18 +78,20 @@ func goVersion() string {
 	return info.GoVersion
 }
 
-// writeJSON prints v as one JSON line.
+// writeJSON prints v as one JSON line, which a terminal may show: what is foreign in
+// it is escaped, not changed.
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(sanitize.NewJSONWriter(w))
 	enc.SetEscapeHTML(false)
 	return enc.Encode(v)
 }
 
-// oneLine is an error's text on one line.
+// oneLine is an error's text on one line that is safe to print: an engine, an agent or
+// a registry may have written any part of it.
 func oneLine(err error) string {
 	var texts []string
 	for line := range strings.SplitSeq(cause(err).Error(), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(clean(line)); line != "" {
 			texts = append(texts, line)
 		}
 	}
@@ -105,6 +109,15 @@ func cause(err error) error {
 
 // isTerminal reports whether a stream is a terminal.
 func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
+	f, ok := file(stream)
 	return ok && term.IsTerminal(f.Fd())
+}
+
+// file is the file behind a stream, if there is one.
+func file(stream any) (*os.File, bool) {
+	if w, ok := stream.(io.Writer); ok {
+		stream = sanitize.Unwrap(w)
+	}
+	f, ok := stream.(*os.File)
+	return f, ok
 }

@@ -156,8 +156,8 @@ func watcherConfig(p *compose.Project) (alert.Config, error) {
 
 // screen returns the terminal's ends, or says what to use without one.
 func (a *app) screen() (in, out *os.File, err error) {
-	in, okIn := a.in.(*os.File)
-	out, okOut := a.out.(*os.File)
+	in, okIn := file(a.in)
+	out, okOut := file(a.out)
 	if !okIn || !okOut || !isTerminal(a.in) || !isTerminal(a.out) {
 		return nil, nil, usagef("the dashboard needs a terminal for input and output; use: bgctl dashboard --plain, or bgctl status")
 	}

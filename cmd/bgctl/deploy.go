@@ -115,7 +115,7 @@ func checkBake(d time.Duration) error {
 // installer puts releases into the target's pools.
 func (a *app) installer(t *target) *deployment.Installer {
 	return &deployment.Installer{
-		Client: t.client, Images: a.selfImages(t.client), SaveEnv: a.releaseSaver(),
+		Client: t.client, Images: a.selfImages(t), SaveEnv: a.releaseSaver(),
 		Auth: func(ref string) (string, error) { return compose.RegistryAuth(a.configDir(), ref) },
 		Load: func(ctx context.Context, vars map[string]string) (*compose.Project, error) {
 			return a.loadWith(ctx, vars)

@@ -16,6 +16,7 @@ import (
 	"bgctl/internal/drill/live"
 	"bgctl/internal/load"
 	"bgctl/internal/proxy"
+	"bgctl/internal/sanitize"
 )
 
 // drillFlags are the flags of `bgctl drill`.
@@ -169,17 +170,8 @@ func (a *app) showDrill(plan *drill.Plan, f *drillFlags) error {
 	if f.json {
 		return writeJSON(a.out, plan)
 	}
-	return a.printLines(plan.String())
-}
-
-// printLines prints text, which may hold foreign words, to the standard output.
-func (a *app) printLines(text string) error {
-	for line := range strings.Lines(text) {
-		if _, err := fmt.Fprintln(a.out, clean(strings.TrimRight(line, "\n"))); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := fmt.Fprint(a.out, sanitize.Copy(plan).String())
+	return err
 }
 
 // confirmDrill asks before anything is broken. Where nobody can be asked, --yes says
@@ -191,9 +183,7 @@ func (a *app) confirmDrill(plan *drill.Plan, f *drillFlags) error {
 	if a.flags.noInput || !isTerminal(a.in) || !isTerminal(a.err) {
 		return usagef("bgctl drill breaks %s on purpose and needs a confirmation; pass --yes, or see --dry-run", plan.Active)
 	}
-	for line := range strings.Lines(plan.String()) {
-		fmt.Fprintln(a.err, clean(strings.TrimRight(line, "\n")))
-	}
+	fmt.Fprint(a.err, sanitize.Copy(plan).String())
 	fmt.Fprintf(a.err, "%s takes traffic and will be broken. Type %s to go on: ", plan.Active, plan.Active)
 	line, err := bufio.NewReader(a.in).ReadString('\n')
 	if err != nil || strings.TrimSpace(line) != plan.Active.String() {
@@ -208,7 +198,7 @@ func (a *app) finishDrill(report *drill.Report, err error, f *drillFlags) error 
 	if f.json {
 		werr = writeJSON(a.out, report)
 	} else {
-		werr = a.printLines(report.String())
+		_, werr = fmt.Fprintln(a.out, strings.TrimRight(sanitize.Copy(report).String(), "\n"))
 	}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -217,7 +207,7 @@ func (a *app) finishDrill(report *drill.Report, err error, f *drillFlags) error 
 		return werr
 	case report.Result != drill.Passed:
 		if report.Error != "" && !f.json {
-			fmt.Fprintln(a.err, "bgctl: the drill could not go on:", clean(oneLine(err)))
+			fmt.Fprintln(a.err, "bgctl: the drill could not go on:", oneLine(err))
 		}
 		return codeError(exitDegraded)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"bgctl/internal/drill/outpost"
 	"bgctl/internal/proxy"
+	"bgctl/internal/sanitize"
 )
 
 // newDrillReceiverCommand returns the drill's helper, which runs inside the watcher's
@@ -19,7 +20,7 @@ func newDrillReceiverCommand(a *app) *cobra.Command {
 			if o.Mode != outpost.Observe && o.Mode != outpost.Receive {
 				return usagef("--mode %q: want observe or receive", mode)
 			}
-			return o.Run(cmd.Context(), a.in, a.out)
+			return o.Run(cmd.Context(), a.in, sanitize.Unwrap(a.out))
 		},
 	}
 	cmd.Flags().StringVar(&mode, "mode", string(outpost.Observe), "observe, receive")

@@ -16,6 +16,7 @@ import (
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/drill"
+	"bgctl/internal/sanitize"
 )
 
 // drillView prints a drill's progress to the standard error stream: on a terminal a
@@ -69,7 +70,7 @@ func (v *drillView) update(p drill.Progress) {
 	case v.live:
 		v.draw()
 	case p.State != drill.Working || p.Detail != "":
-		fmt.Fprintln(v.a.err, drill.Line(p, p.Took))
+		fmt.Fprintln(v.a.err, clean(drill.Line(p, p.Took)))
 	}
 }
 
@@ -81,15 +82,15 @@ func (v *drillView) draw() {
 	}
 	lines := v.board.Lines(time.Now(), v.width())
 	for _, line := range lines {
-		fmt.Fprintf(&b, "\r\x1b[K%s\n", line)
+		b.WriteString(sanitize.EraseLine + clean(line) + "\n")
 	}
 	v.drawn = len(lines)
-	fmt.Fprint(v.a.err, b.String())
+	fmt.Fprint(sanitize.Unwrap(v.a.err), b.String())
 }
 
 // width is the terminal's, less one: a full line would wrap on some.
 func (v *drillView) width() int {
-	if f, ok := v.a.err.(*os.File); ok {
+	if f, ok := file(v.a.err); ok {
 		if w, _, err := term.GetSize(f.Fd()); err == nil && w > 20 {
 			return w - 1
 		}

@@ -7,14 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/compose-spec/compose-go/v2/dotenv"
+	"github.com/compose-spec/compose-go/v2/types"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/deployment"
+	"bgctl/internal/envfile"
 )
 
 // envPath is the file that ACTIVE_POOL is kept in step in.
@@ -23,6 +23,25 @@ func (a *app) envPath() string {
 		return a.flags.envFiles[n-1]
 	}
 	return filepath.Join(a.dir, ".env")
+}
+
+// setting is a variable of the environment or, where that has none, of the env file, as
+// a project sees it. It needs no project that can be loaded.
+func (a *app) setting(name string) (string, error) {
+	env := types.NewMapping(a.environ)
+	if env[name] != "" {
+		return env[name], nil
+	}
+	path := a.envPath()
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	vars, err := dotenv.GetEnvFromFile(env, []string{path})
+	if err != nil {
+		// The parser's own words may show a secret.
+		return "", usagef("%s cannot be read as an env file; nothing was done", filepath.Base(path))
+	}
+	return vars[name], nil
 }
 
 // envTime is when that file was last written; the zero time when there is none.
@@ -45,98 +64,13 @@ func (a *app) envSaver() func(context.Context, bluegreen.Pool) error {
 	}
 }
 
-// saveEnv sets variables in an env file and leaves every other byte, the file's
-// mode and its owner as they are. The file is replaced by one rename.
+// saveEnv sets variables in an env file.
 func saveEnv(path string, vars ...deployment.Variable) error {
-	path, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
+	out := make([]envfile.Variable, len(vars))
+	for i, v := range vars {
+		out[i] = envfile.Variable(v)
 	}
-	old, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	text := string(old)
-	for _, v := range vars {
-		text = setEnv(text, v.Name, v.Value)
-	}
-	if text == string(old) {
-		return nil
-	}
-	fi, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".env-*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.WriteString(text)
-	err = errors.Join(err, tmp.Chmod(fi.Mode().Perm()), sameOwner(tmp, fi), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return nil
-}
-
-// sameOwner gives the new file the old one's owner; only root can change it.
-func sameOwner(f *os.File, fi fs.FileInfo) error {
-	st, ok := fi.Sys().(*syscall.Stat_t)
-	if !ok || os.Geteuid() != 0 {
-		return nil
-	}
-	return f.Chown(int(st.Uid), int(st.Gid))
-}
-
-// setEnv sets a variable in the text of an env file. The last assignment counts,
-// so that one is changed; a file without any gets one at its end.
-func setEnv(text, name, value string) string {
-	lines := strings.SplitAfter(text, "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		line := strings.TrimLeft(lines[i], " \t")
-		line = strings.TrimLeft(strings.TrimPrefix(line, "export "), " \t")
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || !strings.HasPrefix(strings.TrimLeft(rest, " \t"), "=") {
-			continue
-		}
-		head, tail, _ := strings.Cut(lines[i], "=")
-		if old := envValue(tail); old == value {
-			return text
-		}
-		lines[i] = head + "=" + quoted(value) + comment(tail) + ending(lines[i])
-		return strings.Join(lines, "")
-	}
-	if text != "" && !strings.HasSuffix(text, "\n") {
-		text += "\n"
-	}
-	return text + name + "=" + quoted(value) + "\n"
-}
-
-// plainRE is what needs no quotes in an env file.
-var plainRE = regexp.MustCompile(`^[A-Za-z0-9_./:@+,%=-]*$`)
-
-// quoted is a value as an env file has it: nothing in it is expanded.
-func quoted(value string) string {
-	switch {
-	case plainRE.MatchString(value):
-		return value
-	case !strings.ContainsAny(value, "'\n\r"):
-		return "'" + value + "'"
-	}
-	return strings.ReplaceAll(strconv.Quote(value), "$", "\\$")
-}
-
-// envValue is the value of an assignment's right side.
-func envValue(tail string) string {
-	tail = strings.TrimSpace(tail)
-	if unquoted, err := strconv.Unquote(tail); err == nil {
-		return unquoted
-	}
-	value, _, _ := strings.Cut(tail, " #")
-	return strings.TrimSpace(strings.Trim(value, "'"))
+	return envfile.Save(path, out...)
 }
 
 // releaseSaver returns what keeps the pools' images in .env in step. Without an
@@ -153,28 +87,12 @@ func (a *app) releaseSaver() func([]deployment.Variable) (string, error) {
 			return "", saveEnv(path, vars...)
 		}
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the project's own env file
+		if errors.Is(err, fs.ErrExist) {                                      // made by another command just now
+			return "", saveEnv(path, vars...)
+		}
 		if err != nil {
 			return "", err
 		}
 		return "made " + filepath.Base(path), errors.Join(f.Close(), saveEnv(path, vars...))
 	}
-}
-
-// comment is the comment behind a value, with its leading blank.
-func comment(tail string) string {
-	if i := strings.Index(tail, " #"); i >= 0 {
-		return strings.TrimRight(tail[i:], "\r\n")
-	}
-	return ""
-}
-
-// ending is a line's line ending.
-func ending(line string) string {
-	switch {
-	case strings.HasSuffix(line, "\r\n"):
-		return "\r\n"
-	case strings.HasSuffix(line, "\n"):
-		return "\n"
-	}
-	return ""
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/deployment"
+	"bgctl/internal/sanitize"
 	"bgctl/internal/watch"
 )
 
@@ -196,9 +197,10 @@ type lineSet struct {
 // lineSetSize is above the number of lines that a history can hold.
 const lineSetSize = 100_000
 
-// add remembers a line and reports whether it is new.
+// add remembers a line and reports whether it is new. One that comes through a command
+// has escapes which the same line in the watcher's file may not have.
 func (s *lineSet) add(line []byte) bool {
-	sum := maphash.Bytes(s.seed, line)
+	sum := maphash.Bytes(s.seed, sanitize.AppendJSON(nil, line))
 	_, now := s.now[sum]
 	_, old := s.old[sum]
 	if now {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/sanitize"
 	"bgctl/internal/watch"
 )
 
@@ -116,8 +117,9 @@ func (p *eventPrinter) next(line []byte) error {
 	return err
 }
 
+// line prints an entry as the watcher wrote it.
 func (p *eventPrinter) line(raw []byte) error {
-	_, err := fmt.Fprintf(p.a.out, "%s\n", raw)
+	_, err := sanitize.NewJSONWriter(p.a.out).Write(append(slices.Clip(raw), '\n'))
 	return err
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"hash/maphash"
 	"os"
 	"path/filepath"
 	"strings"
@@ -112,4 +113,15 @@ func TestMaintenance_ReachesTheRunningWatcher(t *testing.T) {
 	})
 	_ = watcher.Process.Signal(syscall.SIGTERM)
 	_ = watcher.Wait()
+}
+
+// A line that a command in the watcher's container printed is the line of the file.
+func TestLineSet_KnowsALineByItsEscapes(t *testing.T) {
+	s := &lineSet{seed: maphash.MakeSeed()}
+	if !s.add([]byte("{\"summary\":\"a\u202eb\"}")) || s.add([]byte(`{"summary":"a\u202eb"}`)) {
+		t.Error("the same event counts twice")
+	}
+	if !s.add([]byte(`{"summary":"ab"}`)) {
+		t.Error("another event does not count")
+	}
 }

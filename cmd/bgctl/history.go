@@ -75,9 +75,8 @@ func printHistory(w io.Writer, ops []bluegreen.Operation) error {
 	fmt.Fprintln(tw, "WHEN\tWHO\tWHAT\tTRAFFIC\tRELEASE\tTOOK\tRECEIPT\tRESULT")
 	for i := range ops {
 		op := &ops[i]
-		fmt.Fprintf(tw, "%s\t%s@%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			op.Started.Local().Format("2006-01-02 15:04:05"), clean(op.By.User), clean(op.By.Host), op.Kind,
-			movement(op), releases(op), op.Finished.Sub(op.Started).Round(10*time.Millisecond), figures(op), clean(result(op)))
+		cells(tw, op.Started.Local().Format("2006-01-02 15:04:05"), op.By.User+"@"+op.By.Host, string(op.Kind), movement(op),
+			releases(op), op.Finished.Sub(op.Started).Round(10*time.Millisecond).String(), figures(op), result(op))
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -100,7 +99,7 @@ func releases(op *bluegreen.Operation) string {
 		if r == nil {
 			return "-"
 		}
-		return clean(or(r.ID, r.Image))
+		return or(r.ID, r.Image)
 	}
 	switch {
 	case op.Moved():

@@ -20,10 +20,11 @@ func newImageCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "image [NAME]", Short: "Build the bgctl image from this executable", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ref := or(a.env("BGCTL_IMAGE"), selfRef)
-			if len(args) == 1 {
-				ref = args[0]
+			ref, err := a.setting("BGCTL_IMAGE")
+			if err != nil {
+				return err
 			}
+			ref = or(append(args, ref)[0], selfRef)
 			client, err := a.connect(cmd.Context())
 			if err != nil {
 				return err
@@ -65,9 +66,9 @@ type selfImages struct {
 	ref    string
 }
 
-// selfImages returns the provider for this run.
-func (a *app) selfImages(c *compose.Client) *selfImages {
-	return &selfImages{client: c, ref: or(a.env("BGCTL_IMAGE"), selfRef)}
+// selfImages returns the provider for a target: its project says how the image is called.
+func (a *app) selfImages(t *target) *selfImages {
+	return &selfImages{client: t.client, ref: or(t.project.Environment["BGCTL_IMAGE"], selfRef)}
 }
 
 // Provides implements [compose.ImageProvider].

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -155,7 +156,7 @@ func (p *linePrinter) print(from *compose.Container, line *compose.LogLine) erro
 	if p.stamped {
 		stamp = line.Time.Format(time.RFC3339Nano) + " "
 	}
-	_, err := fmt.Fprintf(p.w, "%-*s | %s%s\n", p.width, from.Name, stamp, sanitize.Line(string(line.Text)))
+	_, err := fmt.Fprintf(p.w, "%-*s | %s%s\n", p.width, clean(from.Name), stamp, clean(string(line.Text)))
 	return err
 }
 
@@ -194,7 +195,7 @@ func parseSince(v string, now time.Time) (time.Time, error) {
 func nameWidth(containers []compose.Container) int {
 	width := 0
 	for i := range containers {
-		width = max(width, len(containers[i].Name))
+		width = max(width, utf8.RuneCountInString(clean(containers[i].Name)))
 	}
 	return width
 }
@@ -239,9 +240,10 @@ func (a *app) accessLog(ctx context.Context, f *logFlags, args []string) error {
 		return err
 	}
 	defer func() { _ = r.Close() }() // read to its end, or given up
-	out := a.out
+	// A file or another program gets the bytes that nginx wrote.
+	out := sanitize.Unwrap(a.out)
 	if isTerminal(a.out) {
-		out = &safeWriter{w: a.out}
+		out = &lineWriter{w: a.out}
 	}
 	_, err = io.Copy(out, r)
 	if ctx.Err() != nil {
@@ -250,21 +252,21 @@ func (a *app) accessLog(ctx context.Context, f *logFlags, args []string) error {
 	return err
 }
 
-// safeWriter makes foreign lines safe for a terminal.
-type safeWriter struct {
+// lineWriter passes on whole lines: what is made safe must not be cut in two.
+type lineWriter struct {
 	w    io.Writer
 	rest []byte
 }
 
 // Write implements io.Writer.
-func (s *safeWriter) Write(p []byte) (int, error) {
+func (s *lineWriter) Write(p []byte) (int, error) {
 	s.rest = append(s.rest, p...)
 	for {
 		i := bytes.IndexByte(s.rest, '\n')
 		if i < 0 {
 			return len(p), nil
 		}
-		if _, err := fmt.Fprintln(s.w, sanitize.Line(string(s.rest[:i]))); err != nil {
+		if _, err := fmt.Fprintln(s.w, clean(string(s.rest[:i]))); err != nil {
 			return 0, err
 		}
 		s.rest = s.rest[i+1:]

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"bgctl/internal/sanitize"
 )
 
 func main() {
@@ -25,6 +27,7 @@ func run() int {
 	if err != nil {
 		dir = "."
 	}
+	takeLibraryLog(sanitize.NewWriter(os.Stderr))
 	a := &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		env: os.Getenv, environ: os.Environ(), dir: dir,

@@ -3,13 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/alert"
+	"bgctl/internal/deployment"
+	"bgctl/internal/sanitize"
 	"bgctl/internal/watch"
 )
 
@@ -30,9 +35,11 @@ type maintenanceJSON struct {
 	Project string `json:"project,omitempty"`
 	Active  bool   `json:"active"`
 	*watch.Maintenance
-	InForce bool   `json:"in_force"` // the watcher has taken it up
-	Watcher string `json:"watcher,omitempty"`
-	DryRun  bool   `json:"dry_run,omitempty"`
+	InForce bool               `json:"in_force"` // the watcher has taken it up
+	Watcher string             `json:"watcher,omitempty"`
+	DryRun  bool               `json:"dry_run,omitempty"`
+	Before  *watch.Maintenance `json:"before,omitempty"` // what was in force, and is replaced or ended
+	Undo    string             `json:"undo,omitempty"`   // the command that takes the change back
 }
 
 // newMaintenanceCommand returns `bgctl maintenance`.
@@ -101,6 +108,69 @@ func (f *maintenanceFlags) wanted(a *app, now time.Time) (watch.Maintenance, err
 	return m, nil
 }
 
+// watcherState is what a watcher keeps, and where a change of that goes.
+type watcherState struct {
+	st watch.State
+	t  *target             // nil for a directory here
+	w  *deployment.Watcher // nil for a directory here
+}
+
+// openState reads a watcher's state, from the flag's directory or through the engine. A
+// damaged one counts as empty: it must not keep anybody from muting messages.
+func (a *app) openState(ctx context.Context, f *maintenanceFlags) (*watcherState, error) {
+	if f.state != "" {
+		if _, err := os.Stat(f.state); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("no watcher keeps its state in %s", f.state)
+		}
+		st, err := watch.LoadState(f.state)
+		if errors.Is(err, watch.ErrState) {
+			err = nil
+		}
+		return &watcherState{st: st}, err
+	}
+	t, err := a.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &watcherState{t: t}
+	if err := s.read(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// read reads the state of the target's watcher, running or not.
+func (s *watcherState) read(ctx context.Context) error {
+	var err error
+	if s.w, err = s.t.stack.Watcher(ctx); err != nil {
+		return err
+	}
+	data, err := s.w.File(ctx, watch.StateFile)
+	if err != nil {
+		return err
+	}
+	if s.st, err = watch.ParseState(data); errors.Is(err, watch.ErrState) {
+		err = nil
+	}
+	return err
+}
+
+// close ends the connections.
+func (s *watcherState) close() {
+	if s.t != nil {
+		s.t.close()
+	}
+}
+
+// maintenance is the one in force, nil without one.
+func (s *watcherState) maintenance(now time.Time) *watch.Maintenance {
+	if m := s.st.Maintenance; m != nil && m.Until.After(now) {
+		return m
+	}
+	return nil
+}
+
 // maintenanceOn starts a maintenance or replaces the one that is on.
 func (a *app) maintenanceOn(ctx context.Context, f *maintenanceFlags) error {
 	now := time.Now()
@@ -108,91 +178,106 @@ func (a *app) maintenanceOn(ctx context.Context, f *maintenanceFlags) error {
 	if err != nil {
 		return err
 	}
-	if f.dryRun {
-		return a.printMaintenance(f, &maintenanceJSON{Active: true, Maintenance: &m, DryRun: true})
-	}
-	if f.state != "" {
-		if err := watch.WriteMaintenance(f.state, m); err != nil {
-			return err
-		}
-		return a.printMaintenance(f, &maintenanceJSON{Active: true, Maintenance: &m, InForce: awaitMaintenance(ctx, f.state, &m)})
-	}
-	return a.maintenanceInside(ctx, f, "on", "--until", m.Until.UTC().Format(time.RFC3339), "--scope", f.scope, "--reason", m.Reason, "--by", m.By)
+	return a.maintenanceChange(ctx, f, maintenanceChange{
+		to: &m, args: []string{"on", "--until", m.Until.UTC().Format(time.RFC3339), "--scope", f.scope, "--reason", m.Reason, "--by", m.By},
+		write: func() error { return watch.WriteMaintenance(f.state, m) },
+	})
 }
 
 // maintenanceOff ends any maintenance.
 func (a *app) maintenanceOff(ctx context.Context, f *maintenanceFlags) error {
-	if f.dryRun {
-		return a.printMaintenance(f, &maintenanceJSON{DryRun: true})
-	}
-	if f.state != "" {
-		if err := watch.EndMaintenance(f.state, time.Now()); err != nil {
-			return err
-		}
-		return a.printMaintenance(f, &maintenanceJSON{InForce: awaitMaintenance(ctx, f.state, nil)})
-	}
-	return a.maintenanceInside(ctx, f, "off")
+	return a.maintenanceChange(ctx, f, maintenanceChange{
+		args: []string{"off"}, write: func() error { return watch.EndMaintenance(f.state, time.Now()) },
+	})
 }
 
-// maintenanceInside runs the same command in the watcher's container and prints
-// what it says.
-func (a *app) maintenanceInside(ctx context.Context, f *maintenanceFlags, args ...string) error {
-	t, err := a.open(ctx)
+// maintenanceChange is a maintenance that begins or, with nil, any that ends: as
+// arguments of the command inside the watcher's container, and as a file here.
+type maintenanceChange struct {
+	to    *watch.Maintenance
+	args  []string
+	write func() error
+}
+
+// maintenanceChange makes a change, or says with --dry-run what it would be.
+func (a *app) maintenanceChange(ctx context.Context, f *maintenanceFlags, c maintenanceChange) error {
+	s, err := a.openState(ctx, f)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	w, err := t.stack.Watcher(ctx)
+	defer s.close()
+	answer := &maintenanceJSON{Active: c.to != nil, Maintenance: c.to, DryRun: f.dryRun}
+	before := s.maintenance(time.Now())
+	switch {
+	case f.dryRun && s.w != nil:
+		err = s.w.Reachable()
+	case f.dryRun:
+	case s.w != nil:
+		answer, err = s.inside(ctx, c.args)
+	default:
+		if err = c.write(); err == nil {
+			answer.InForce = awaitMaintenance(ctx, f.state, c.to)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	out, err := w.Run(ctx, append([]string{"maintenance", "--json"}, args...)...)
+	if s.t != nil {
+		answer.Project = s.t.project.Name
+	}
+	answer.Before, answer.Undo = before, undoMaintenance(c.to, before)
+	return a.printMaintenance(f, answer)
+}
+
+// inside has the command in the watcher's container make the change.
+func (s *watcherState) inside(ctx context.Context, args []string) (*maintenanceJSON, error) {
+	out, err := s.w.Run(ctx, append([]string{"maintenance", "--json"}, args...)...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answer := maintenanceJSON{}
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return fmt.Errorf("the watcher's answer is not understood: %w", err)
+	answer := &maintenanceJSON{}
+	if err := json.Unmarshal(out, answer); err != nil {
+		return nil, fmt.Errorf("the watcher's answer is not understood: %w", err)
 	}
-	answer.Project = t.project.Name
-	return a.printMaintenance(f, &answer)
+	return answer, nil
+}
+
+// undoMaintenance is the command that takes a change back, "" when there is nothing to.
+func undoMaintenance(to, before *watch.Maintenance) string {
+	switch {
+	case before != nil:
+		words := []string{"bgctl", "maintenance", "on", "--until", before.Until.UTC().Format(time.RFC3339), "--scope", string(before.Scope)}
+		if before.Reason != "" {
+			words = append(words, "--reason", before.Reason)
+		}
+		if before.By != "" {
+			words = append(words, "--by", before.By)
+		}
+		return sanitize.Shell(words...)
+	case to != nil:
+		return "bgctl maintenance off"
+	}
+	return ""
 }
 
 // maintenanceStatus reads what the watcher keeps, running or not.
 func (a *app) maintenanceStatus(ctx context.Context, f *maintenanceFlags) error {
-	if f.state != "" {
-		st, err := watch.LoadState(f.state)
-		if err != nil {
-			return err
-		}
-		return a.printMaintenance(f, statusOf(&st, time.Now()))
-	}
-	t, err := a.open(ctx)
+	s, err := a.openState(ctx, f)
 	if err != nil {
 		return err
 	}
-	defer t.close()
-	w, err := t.stack.Watcher(ctx)
-	if err != nil {
-		return err
+	defer s.close()
+	answer := statusOf(&s.st, time.Now())
+	if s.t != nil {
+		answer.Project, answer.Watcher = s.t.project.Name, s.w.State
 	}
-	data, err := w.File(ctx, watch.StateFile)
-	if err != nil {
-		return err
-	}
-	st, err := watch.ParseState(data)
-	if err != nil {
-		return err
-	}
-	answer := statusOf(&st, time.Now())
-	answer.Project, answer.Watcher = t.project.Name, w.State
 	return a.printMaintenance(f, answer)
 }
 
 // statusOf reduces a watcher's state to its maintenance.
 func statusOf(st *watch.State, now time.Time) *maintenanceJSON {
 	if m := st.Maintenance; m != nil && m.Until.After(now) {
-		return &maintenanceJSON{Active: true, Maintenance: m, InForce: true}
+		return &maintenanceJSON{Active: true, Maintenance: m, InForce: true, Undo: undoMaintenance(m, nil)}
 	}
 	return &maintenanceJSON{InForce: true}
 }
@@ -241,7 +326,10 @@ func (m *maintenanceJSON) words(now time.Time) string {
 		would = "would change: "
 	}
 	if !m.Active {
-		return would + "no maintenance: all messages go out" + m.doubt()
+		if m.DryRun && m.Before == nil {
+			return "nothing to do: no maintenance is on"
+		}
+		return would + "no maintenance: all messages go out" + m.doubt() + m.undoLine()
 	}
 	muted := "messages about pools are muted"
 	if m.Scope == alert.ScopeAll {
@@ -256,7 +344,18 @@ func (m *maintenanceJSON) words(now time.Time) string {
 			fmt.Fprintf(&text, ": %s", clean(m.Reason))
 		}
 	}
-	return text.String() + m.doubt() + "\nundo: bgctl maintenance off"
+	if b := m.Before; b != nil {
+		fmt.Fprintf(&text, "\nreplaces the one until %s by %s", b.Until.Local().Format("15:04:05 on 2006-01-02"), or(clean(b.By), "somebody"))
+	}
+	return text.String() + m.doubt() + m.undoLine()
+}
+
+// undoLine is the line with the undo.
+func (m *maintenanceJSON) undoLine() string {
+	if m.Undo == "" {
+		return ""
+	}
+	return "\nundo: " + clean(m.Undo)
 }
 
 // doubt says when the watcher does not, or may not, act on it.

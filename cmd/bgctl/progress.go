@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"bgctl/internal/compose"
+	"bgctl/internal/sanitize"
 )
 
 // upProgress prints the steps of an `up` or `down`: one line for each that ended,
@@ -46,7 +47,7 @@ func (p *upProgress) Update(e compose.StepEvent) {
 		})
 		return
 	}
-	what := fmt.Sprintf("%s %s %s", e.Action, e.Kind, clean(e.Name))
+	what := clean(fmt.Sprintf("%s %s %s", e.Action, e.Kind, e.Name))
 	if e.State == compose.StepWorking {
 		p.begin(what)
 		return
@@ -88,7 +89,7 @@ func (p *upProgress) end(what string) {
 // clear removes the line in place.
 func (p *upProgress) clear() {
 	if p.live {
-		fmt.Fprint(p.a.err, "\r\x1b[K")
+		fmt.Fprint(p.a.err, sanitize.EraseLine)
 	}
 }
 
@@ -101,5 +102,6 @@ func (p *upProgress) show() {
 	if n := len(p.work) - 1; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	fmt.Fprintf(p.a.err, "\r\x1b[K  · %.60s%s", p.work[0], more)
+	p.clear()
+	fmt.Fprintf(p.a.err, "  · %.60s%s", p.work[0], more)
 }

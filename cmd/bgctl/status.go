@@ -173,7 +173,7 @@ func printStatus(w io.Writer, s *statusJSON, d *bluegreen.Deployment) error {
 	}
 	fmt.Fprintf(&b, "%s: %s, active %s", clean(s.Project), s.State, active)
 	if s.Proxy.URL != "" {
-		fmt.Fprintf(&b, ", %s", s.Proxy.URL)
+		fmt.Fprintf(&b, ", %s", clean(s.Proxy.URL))
 	}
 	b.WriteString("\n\n")
 	tw := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
@@ -208,12 +208,23 @@ func row(w io.Writer, pool, role string, c *bluegreen.Container, now time.Time) 
 	if c.State == "exited" {
 		state = fmt.Sprintf("exited (%d)", c.ExitCode)
 	}
-	up := "-"
-	if c.State == "running" && !c.StartedAt.IsZero() {
-		up = now.Sub(c.StartedAt).Round(time.Second).String()
+	cells(w, pool, role, dash(c.Release), state, dash(c.Health), c.Image, uptime(c, now))
+}
+
+// cells prints one line of a table. Whatever a cell holds, it stays one cell.
+func cells(w io.Writer, texts ...string) {
+	for i, text := range texts {
+		texts[i] = clean(text)
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-		pool, role, dash(clean(c.Release)), state, dash(c.Health), clean(c.Image), up)
+	fmt.Fprintln(w, strings.Join(texts, "\t"))
+}
+
+// uptime is how long a container has run. The engine's clock may be ahead of this one.
+func uptime(c *bluegreen.Container, now time.Time) string {
+	if c.State != "running" || c.StartedAt.IsZero() {
+		return "-"
+	}
+	return max(now.Sub(c.StartedAt).Round(time.Second), 0).String()
 }
 
 // dash stands for nothing.
@@ -226,7 +237,7 @@ func notes(w io.Writer, s *statusJSON, now time.Time) {
 	}
 	for _, f := range s.Faults {
 		fmt.Fprintf(w, "\nfault: %s is under %s since %s, by %s@%s; undo: bgctl heal %s\n",
-			f.Pool, f.Mode, f.Since.Local().Format("15:04:05"), clean(f.By.User), clean(f.By.Host), f.Pool)
+			f.Pool, clean(string(f.Mode)), f.Since.Local().Format("15:04:05"), clean(f.By.User), clean(f.By.Host), f.Pool)
 	}
 	if s.Lock != nil {
 		fmt.Fprintf(w, "\nlocked by %s@%s (pid %d): %s\n", clean(s.Lock.User), clean(s.Lock.Host), s.Lock.PID, clean(s.Lock.What))
@@ -234,7 +245,7 @@ func notes(w io.Writer, s *statusJSON, now time.Time) {
 	if op := s.Current; op != nil && op.Drain != nil {
 		fmt.Fprintf(w, "draining %s: %d in flight\n", op.Drain.Pool, op.Drain.InFlight)
 	} else if op != nil && op.Phase != "" {
-		fmt.Fprintf(w, "%s of %s to %s: at the step %q\n", op.Kind, clean(op.New.String()), op.To, op.Phase)
+		fmt.Fprintf(w, "%s of %s to %s: at the step %s\n", clean(string(op.Kind)), clean(op.New.String()), op.To, clean(string(op.Phase)))
 	}
 	if b := s.Bake; b != nil {
 		fmt.Fprintf(w, "\n%s\n", clean(bakeText(b, now)))

@@ -61,7 +61,7 @@ func (s *watched) notes(w io.Writer) {
 		fmt.Fprintf(w, "\n%s gets no messages: %s\n", clean(name), clean(s.Broken[name]))
 	}
 	if m := s.Maintenance; m != nil {
-		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true}
+		line := maintenanceJSON{Active: true, Maintenance: m, InForce: true, Undo: undoMaintenance(m, nil)}
 		fmt.Fprintf(w, "\n%s\n", line.words(time.Now()))
 	}
 }

@@ -193,7 +193,7 @@ func changeLine(s *statusJSON) string {
 		if p.State == "running" && p.Health != "" {
 			state = p.Health
 		}
-		fmt.Fprintf(&b, "; %s %s %s", pool, dash(clean(p.Release)), or(state, "missing"))
+		fmt.Fprintf(&b, "; %s %s %s", pool, dash(p.Release), or(state, "missing"))
 		if p.Fault != "" {
 			fmt.Fprintf(&b, " (fault: %s)", p.Fault)
 		}
@@ -207,7 +207,7 @@ func changeLine(s *statusJSON) string {
 		}
 	}
 	if s.Lock != nil {
-		fmt.Fprintf(&b, "; %s@%s: %s", clean(s.Lock.User), clean(s.Lock.Host), clean(s.Lock.What))
+		fmt.Fprintf(&b, "; %s@%s: %s", s.Lock.User, s.Lock.Host, s.Lock.What)
 	}
 	if s.Current != nil && s.Current.Phase != "" {
 		fmt.Fprintf(&b, " (%s)", s.Current.Phase)
@@ -219,7 +219,7 @@ func changeLine(s *statusJSON) string {
 		b.WriteString("; an operation was cut off")
 	}
 	if s.Error != "" {
-		fmt.Fprintf(&b, "; %s", clean(s.Error))
+		fmt.Fprintf(&b, "; %s", s.Error)
 	}
-	return b.String()
+	return clean(b.String())
 }

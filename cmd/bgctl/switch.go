@@ -11,6 +11,7 @@ import (
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/deployment"
 	"bgctl/internal/receipt"
+	"bgctl/internal/sanitize"
 )
 
 // actFlags are the flags of every command that changes a running deployment.
@@ -188,7 +189,7 @@ func (a *app) showPlan(plan *bluegreen.Plan, f *actFlags) error {
 	if f.json {
 		return writeJSON(a.out, plan)
 	}
-	_, err := fmt.Fprint(a.out, plan.String())
+	_, err := fmt.Fprint(a.out, sanitize.Copy(plan).String())
 	return err
 }
 
@@ -220,7 +221,7 @@ func (a *app) finish(o *bluegreen.Outcome, err error, f *actFlags) error {
 		fmt.Fprintln(a.out, clean(o.Receipt.String()))
 	}
 	if o.Undo != "" {
-		fmt.Fprintln(a.out, "undo:", o.Undo)
+		fmt.Fprintln(a.out, "undo:", clean(o.Undo))
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -223,13 +224,9 @@ func printTop(w io.Writer, v *topJSON) error {
 
 // containerTop prints one container.
 func containerTop(w io.Writer, c *bluegreen.Container, now time.Time) {
-	up := "-"
-	if c.State == "running" && !c.StartedAt.IsZero() {
-		up = now.Sub(c.StartedAt).Round(time.Second).String()
-	}
 	const mib = 1 << 20
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f %%\t%.1f MiB\t%d\t%s\n", clean(c.Name), c.Role, c.State, dash(c.Health),
-		dash(clean(c.Release)), clean(c.Image), c.CPU, float64(c.Memory)/mib, c.Restarts, up)
+	cells(w, c.Name, string(c.Role), c.State, dash(c.Health), dash(c.Release), c.Image, fmt.Sprintf("%.1f %%", c.CPU),
+		fmt.Sprintf("%.1f MiB", float64(c.Memory)/mib), strconv.Itoa(c.Restarts), uptime(c, now))
 }
 
 // millis converts a duration to milliseconds.

@@ -169,7 +169,7 @@ func (a *app) opsTarget(t *target, overrides [][]byte, asJSON bool) *ops.Target 
 	}
 	return &ops.Target{
 		Client: t.client, Project: t.project, Stack: t.stack, Install: install,
-		Images: a.selfImages(t.client), Auth: install.Auth, Progress: newUpProgress(a, asJSON),
+		Images: a.selfImages(t), Auth: install.Auth, Progress: newUpProgress(a, asJSON),
 	}
 }
 

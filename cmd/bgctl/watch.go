@@ -13,6 +13,7 @@ import (
 	"bgctl/internal/alert"
 	"bgctl/internal/logstream"
 	"bgctl/internal/proxy"
+	"bgctl/internal/sanitize"
 	"bgctl/internal/slack"
 	"bgctl/internal/watch"
 )
@@ -87,7 +88,7 @@ func (a *app) watch(ctx context.Context, f *watchFlags) error {
 	err = watch.Run(ctx, watch.Config{
 		Source: source, Detector: watch.Keep(detector, detector.State, detector.Restore),
 		StateDir: f.state, Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME"),
-		Threshold: cfg.ThresholdPercent, Out: a.out, Receivers: asReceivers(receivers), Listener: listener,
+		Threshold: cfg.ThresholdPercent, Out: sanitize.NewJSONWriter(a.out), Receivers: asReceivers(receivers), Listener: listener,
 		Cursor:          func() any { return source.cursor },
 		SourceHealth:    lost.get,
 		SourceChanged:   func(why string) { tellSource(detector, why) },
@@ -165,7 +166,7 @@ func (a *app) testAlert(ctx context.Context) error {
 			continue
 		}
 		verdict, err := watch.TestAlert(ctx, r, slack.Meta{Host: hostname(), Project: a.env("COMPOSE_PROJECT_NAME")})
-		fmt.Fprintf(a.out, "%s: %s\n", r.Name(), verdict)
+		fmt.Fprintf(a.out, "%s: %s\n", r.Name(), clean(verdict))
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -249,7 +249,7 @@ func (a *app) webhook(name string, schemes slack.Schemes) func() (slack.Webhook,
 		if !slices.Equal(said, loaded.Warnings) {
 			said = loaded.Warnings
 			for _, w := range loaded.Warnings {
-				fmt.Fprintln(a.err, "warning:", w)
+				fmt.Fprintln(a.err, "warning:", clean(w))
 			}
 		}
 		return loaded.Webhook, nil

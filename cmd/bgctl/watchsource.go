@@ -10,7 +10,6 @@ import (
 
 	"bgctl/internal/deployment"
 	"bgctl/internal/logstream"
-	"bgctl/internal/sanitize"
 	"bgctl/internal/watch"
 )
 
@@ -53,7 +52,7 @@ func (a *app) watchSource(ctx context.Context, f *watchFlags, cfg sourceConfig) 
 	if err != nil {
 		return nil, err
 	}
-	notice := func(text string) { fmt.Fprintln(a.err, "bgctl: warning:", sanitize.Line(text)) }
+	notice := func(text string) { fmt.Fprintln(a.err, "bgctl: warning:", clean(text)) }
 	source := &cursorSource{close: t.close}
 	if named {
 		source.Source = logstream.NewContainerSource(logstream.ContainerConfig{

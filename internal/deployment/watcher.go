@@ -58,11 +58,20 @@ func (w *Watcher) File(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
+// Reachable says why a command could not be run in the watcher's container, nil when it
+// could.
+func (w *Watcher) Reachable() error {
+	if w.State != "running" {
+		return fmt.Errorf("the watcher is %s: %w; start it: bgctl up", w.State, ErrNotRunning)
+	}
+	return nil
+}
+
 // Run runs bgctl with args in the watcher's container, on its state directory, and
 // returns what it printed.
 func (w *Watcher) Run(ctx context.Context, args ...string) ([]byte, error) {
-	if w.State != "running" {
-		return nil, fmt.Errorf("the watcher is %s: %w; start it: bgctl up", w.State, ErrNotRunning)
+	if err := w.Reachable(); err != nil {
+		return nil, err
 	}
 	out, err := w.client.Exec(ctx, w.ID, compose.ExecOptions{Cmd: w.command(args)})
 	if err != nil {
