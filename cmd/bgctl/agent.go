@@ -49,6 +49,7 @@ func newAgentCommand(a *app) *cobra.Command {
 			RunE: func(cmd *cobra.Command, args []string) error { return a.agentRotate(cmd.Context(), args) },
 		},
 		newPastCommand(a),
+		newExamineCommand(a),
 		newDrillReceiverCommand(a),
 	)
 	return cmd
