@@ -64,7 +64,7 @@ func judgeThreshold(cfg *alert.Config) []finding {
 	const remedy = "Write MIN_ERRORS=1 and MIN_SAMPLES=1 for a small window, a lower ERROR_RATE_THRESHOLD, or ALERT_PRESET=reference into .env; then: bgctl up"
 	switch {
 	case need > cfg.Window:
-		return []finding{{Failed, name, seen + "; more than the window holds: it never fires", remedy}}
+		return []finding{{Failed, name, seen + "; that is more than the window holds", "Write a lower ERROR_RATE_PENDING or ERROR_RATE_THRESHOLD into .env; then: bgctl up"}}
 	case need == cfg.Window && cfg.Window > 1:
 		return []finding{{Failed, name, seen + "; it fires only when every request fails (MIN_ERRORS " + strconv.Itoa(cfg.MinErrors) + ", MIN_SAMPLES " + strconv.Itoa(cfg.MinSamples) + ")", remedy}}
 	case need > said && 2*need > cfg.Window:
@@ -75,8 +75,7 @@ func judgeThreshold(cfg *alert.Config) []finding {
 	return []finding{{verdict: OK, subject: name, evidence: seen}}
 }
 
-// errorsToFire is how many errors in a row fire in a window full of good requests; one
-// more than the window holds when it never fires.
+// errorsToFire is how many errors in a row fire in a window full of good requests.
 func errorsToFire(cfg *alert.Config) int {
 	d := alert.NewDetector(*cfg)
 	at := time.Unix(1_000_000_000, 0)
@@ -90,12 +89,12 @@ func errorsToFire(cfg *alert.Config) int {
 	for range cfg.Window {
 		feed(200)
 	}
-	for n := 1; n <= cfg.Window; n++ {
+	for n := 1; n <= cfg.Window+cfg.Pending; n++ {
 		for _, ev := range feed(500) {
 			if ev.Type == alert.ErrorRate && ev.Status == alert.Firing {
 				return n
 			}
 		}
 	}
-	return cfg.Window + 1
+	return cfg.Window + cfg.Pending + 1
 }

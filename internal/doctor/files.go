@@ -94,7 +94,7 @@ func judgeRetryPaths(paths []string) []finding {
 func judgeSizes(s *proxy.Settings) []finding {
 	var out []finding
 	if s.LogMaxSize < 1<<20 {
-		out = append(out, finding{Failed, "LOG_MAX_SIZE", bytesText(unsigned(s.LogMaxSize))+": the log is rotated so often that lines are gone before they are read", "Write LOG_MAX_SIZE=64m, or another size of 1m or more, into .env; then: bgctl up"})
+		out = append(out, finding{Failed, "LOG_MAX_SIZE", bytesText(unsigned(s.LogMaxSize)) + ": the log is rotated so often that lines are gone before they are read", "Write LOG_MAX_SIZE=64m, or another size of 1m or more, into .env; then: bgctl up"})
 	}
 	for _, v := range []struct{ name, value string }{
 		{"PROXY_CONNECT_TIMEOUT", s.ConnectTimeout}, {"PROXY_READ_TIMEOUT", s.ReadTimeout}, {"RETRY_TIMEOUT", s.RetryTimeout},
