@@ -199,12 +199,12 @@ func TestExaminer_ComparesRequestsWithTheLog(t *testing.T) {
 // Intent: pools are asked through nginx and dialled; a refusal is told from a silence.
 func TestExaminer_AsksThePools(t *testing.T) {
 	e := newExaminee(t)
-	app, err := net.Listen("tcp", "127.0.0.1:0")
+	app, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	open := app.Addr().String()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	closed, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
