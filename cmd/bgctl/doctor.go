@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +29,7 @@ func newDoctorCommand(a *app) *cobra.Command {
 			"Exit code 0: nothing was found. 3: something failed, or deserves a warning; each\n" +
 			"finding names what ends it, and --skip leaves out what you accept. 5: the engine\n" +
 			"cannot be reached; the checks that need none were made all the same.\n\n" +
-			"Checks: " + wrapWords(doctor.IDs(), "        "),
+			"Checks:\n" + strings.TrimRight(doctor.List(), "\n"),
 		Example: "  bgctl doctor\n  bgctl doctor --skip receiver\n  bgctl doctor --json | jq '.checks[] | select(.verdict == \"failed\")'",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.doctor(cmd.Context(), &f) },
 	}
@@ -74,6 +72,7 @@ func (a *app) doctor(ctx context.Context, f *doctorFlags) error {
 func (a *app) doctorSources() *doctor.Sources {
 	return &doctor.Sources{
 		Version: version(), EnvFile: a.envPath(), Template: stack.NginxTemplate, Now: time.Now, Alerts: alertConfig, Dial: doctor.Dial,
+		Embedded: [][]byte{stack.Compose, stack.Demo},
 		Load: func(ctx context.Context) (*compose.Project, error) { return a.load(ctx) },
 		Refine: func(ctx context.Context, p *compose.Project, services []string) (*compose.Project, error) {
 			if p.Embedded && slices.Contains(services, stack.DemoService) {
@@ -88,31 +87,5 @@ func (a *app) doctorSources() *doctor.Sources {
 			}
 			return doctor.NewEngine(client, time.Now), nil
 		},
-		Text: func(p *compose.Project) []byte {
-			if p.Embedded {
-				return append(bytes.Clone(stack.Compose), stack.Demo...)
-			}
-			var all []byte
-			for _, file := range p.Files {
-				text, _ := os.ReadFile(file) //nolint:gosec // a compose file that has just been loaded
-				all = append(all, text...)
-			}
-			return all
-		},
 	}
-}
-
-// wrapWords puts words on lines of a terminal's width.
-func wrapWords(words []string, indent string) string {
-	var b strings.Builder
-	width := len(indent)
-	for _, word := range words {
-		if width+len(word) > 85 {
-			b.WriteString("\n" + indent)
-			width = len(indent)
-		}
-		b.WriteString(word + " ")
-		width += len(word) + 1
-	}
-	return strings.TrimRight(b.String(), " ")
 }

@@ -48,7 +48,11 @@ func checkThreshold(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeThreshold(&cfg), nil
+	out := judgeThreshold(&cfg)
+	if cfg.Classes == alert.Class4xx5xx {
+		out = append(out, finding{OK, "ERROR_CLASSES", "4xx count as errors: a scanner that asks for pages that do not exist raises the rate", ""})
+	}
+	return out, nil
 }
 
 // judgeThreshold compares what the threshold says with what all the conditions together

@@ -164,6 +164,20 @@ func judgeRestarts(c *compose.Container, now time.Time) []finding {
 	return nil
 }
 
+// checkHealth asks the engine about the containers that are no pool.
+func checkHealth(ctx context.Context, p *patient) ([]finding, error) {
+	list, err := p.ours(ctx)
+	return each(list, judgeHealth), err
+}
+
+// judgeHealth: the watcher is unhealthy when a receiver is broken, too.
+func judgeHealth(c *compose.Container) []finding {
+	if role := roleOf(c); c.State != "running" || c.Health != "unhealthy" || role == bluegreen.RoleBlue || role == bluegreen.RoleGreen {
+		return nil
+	}
+	return []finding{{Failed, c.Name, "its health check says: " + orNone(strings.TrimSpace(c.HealthOutput)), "bgctl logs " + c.Service + " --tail 50"}}
+}
+
 // checkMemory finds what the kernel killed. The mark on the container goes with the next
 // start, so the engine's past events are read too.
 func checkMemory(ctx context.Context, p *patient) ([]finding, error) {

@@ -58,6 +58,11 @@ func wrongs() []wrong {
 		{"paused", Failed, "never answers", "bgctl heal blue", func(w *world) { w.container("app_blue").State = "paused" }},
 		{"restarts", Failed, "after every start", "bgctl logs app_blue", func(w *world) { c := w.container("app_blue"); c.State, c.RestartCount = "restarting", 9 }},
 		{"restarts", Warning, "restarted 3 times", "bgctl logs nginx", func(w *world) { c := w.container("nginx"); c.RestartCount, c.StartedAt = 3, w.now.Add(-time.Minute) }},
+		{"health", Failed, "receiver is broken", "bgctl logs alert_watcher", func(w *world) {
+			c := w.container("alert_watcher")
+			c.Health, c.HealthOutput = "unhealthy", "receiver is broken\n"
+		}},
+		{"active-pool", Warning, "the files say green, and blue has the traffic", "bgctl switch green", func(w *world) { w.env["ACTIVE_POOL"] = "green" }},
 		{"memory", Failed, "2 times", "mem_limit of app_blue", func(w *world) {
 			ev := compose.Event{Name: "shop-app_blue-1", Service: "app_blue", At: w.now}
 			w.oom = []compose.Event{ev, ev}
@@ -225,11 +230,15 @@ func TestRun_WithoutAnEngine(t *testing.T) {
 func TestRun_WithAnotherAgent(t *testing.T) {
 	for stderr, want := range map[string]string{
 		`bgctl: unknown command "examine" for "bgctl agent"`: "older bgctl",
-		`exec: "bgctl": executable file not found in $PATH`:  "no bgctl in the proxy",
+		"": "older bgctl",
+		`exec: "bgctl": executable file not found in $PATH`: "no bgctl in the proxy",
 		"bgctl: boom": "boom",
 	} {
 		w := newWorld(t)
 		w.agent = &compose.ExecResult{ExitCode: 1, Stderr: []byte(stderr)}
+		if stderr == "" {
+			w.agent = &compose.ExecResult{Stdout: []byte("Work inside the proxy's container\n\nUsage:\n")}
+		}
 		r := Run(t.Context(), w.sources(), nil)
 		if e := find(&r, "log-file")[0]; e.Verdict != Skipped || !strings.Contains(e.Evidence, want) {
 			t.Errorf("%q: %+v", stderr, e)

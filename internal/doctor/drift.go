@@ -54,6 +54,31 @@ func judgeEnvironment(s *types.ServiceConfig, c *compose.Container) []finding {
 	}}
 }
 
+// checkActivePool compares the pool that the files name with the one that has the traffic.
+func checkActivePool(ctx context.Context, p *patient) ([]finding, error) {
+	d, _, err := p.router(ctx)
+	if err != nil {
+		return nil, err
+	}
+	project, err := p.effective(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judgeActivePool(project.Environment["ACTIVE_POOL"], d.Active()), nil
+}
+
+// judgeActivePool: an up takes an edited ACTIVE_POOL for an order to switch.
+func judgeActivePool(named string, active bluegreen.Pool) []finding {
+	pool, err := bluegreen.ParsePool(named)
+	if named == "" || err != nil || active == bluegreen.NoPool || pool == active {
+		return nil
+	}
+	return []finding{{
+		Warning, "ACTIVE_POOL", fmt.Sprintf("the files say %s, and %s has the traffic: the next bgctl up may move it", pool, active),
+		fmt.Sprintf("Write ACTIVE_POOL=%s into .env; or move the traffic: bgctl switch %s", active, pool),
+	}}
+}
+
 // checkImages compares the images that run with those that their names mean now.
 func checkImages(ctx context.Context, p *patient) ([]finding, error) {
 	list, err := p.ours(ctx)

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,20 @@ func checkEnvNames(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeEnvNames(vars, known(project, p.Text(project))), nil
+	return judgeEnvNames(vars, known(project, p.text(project))), nil
+}
+
+// text is the text of the compose files, to see which variables they use.
+func (p *patient) text(project *compose.Project) []byte {
+	if project.Embedded {
+		return bytes.Join(p.Embedded, nil)
+	}
+	var all []byte
+	for _, file := range project.Files {
+		text, _ := os.ReadFile(file) //nolint:gosec // a compose file that has just been loaded
+		all = append(all, text...)
+	}
+	return all
 }
 
 // known are the variables that the files, compose and bgctl read.

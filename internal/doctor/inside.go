@@ -61,7 +61,7 @@ func (p *patient) examine(ctx context.Context, id string, req *proxy.ExamineRequ
 	}
 	var x proxy.Examination
 	if err := json.Unmarshal(out.Stdout, &x); err != nil {
-		return nil, fmt.Errorf("the proxy's agent answered nonsense: %w", err)
+		return nil, outdated(&out) // an older one prints its help and ends well
 	}
 	return &x, nil
 }

@@ -22,10 +22,10 @@ type Sources struct {
 	EnvFile string // the .env that the project reads
 	// Template is the text of nginx.conf for this bgctl.
 	Template string
-	// Text returns the text of the compose files, to see which variables they use.
-	Text func(*compose.Project) []byte
-	Now  func() time.Time
-	Load func(context.Context) (*compose.Project, error)
+	// Embedded are the texts of the project that is used where there is no file.
+	Embedded [][]byte
+	Now      func() time.Time
+	Load     func(context.Context) (*compose.Project, error)
 	// Refine returns the project with the overrides that the running services show to
 	// be in force, such as the demo's.
 	Refine  func(ctx context.Context, p *compose.Project, services []string) (*compose.Project, error)

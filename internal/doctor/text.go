@@ -83,6 +83,15 @@ func (r *Report) well(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
+// List names all checks and says what each wants.
+func List() string {
+	var b strings.Builder
+	for _, c := range checks() {
+		fmt.Fprintf(&b, "  %-15s %s\n", c.id, c.title)
+	}
+	return b.String()
+}
+
 // about names a check and its subject.
 func about(e *Entry) string {
 	if e.Subject == "" {

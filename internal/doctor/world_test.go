@@ -176,7 +176,7 @@ func (w *world) load(ctx context.Context) (*compose.Project, error) {
 func (w *world) sources() *Sources {
 	return &Sources{
 		Version: thisVersion, EnvFile: filepath.Join(w.dir, ".env"), Template: stack.NginxTemplate,
-		Text: func(*compose.Project) []byte { return stack.Compose }, Now: func() time.Time { return w.now },
+		Embedded: [][]byte{stack.Compose}, Now: func() time.Time { return w.now },
 		Load: w.load, Alerts: w.alerts,
 		Connect: func(context.Context) (Engine, error) {
 			if w.connectErr != nil {
