@@ -73,7 +73,7 @@ func (a *app) doctorSources() *doctor.Sources {
 	return &doctor.Sources{
 		Version: version(), EnvFile: a.envPath(), Template: stack.NginxTemplate, Now: time.Now, Alerts: alertConfig, Dial: doctor.Dial,
 		Embedded: [][]byte{stack.Compose, stack.Demo},
-		Load: func(ctx context.Context) (*compose.Project, error) { return a.load(ctx) },
+		Load:     func(ctx context.Context) (*compose.Project, error) { return a.load(ctx) },
 		Refine: func(ctx context.Context, p *compose.Project, services []string) (*compose.Project, error) {
 			if p.Embedded && slices.Contains(services, stack.DemoService) {
 				return a.load(ctx, stack.Demo)

@@ -56,7 +56,7 @@ func TestDoctor_FindsWhatIsBroken(t *testing.T) {
 	docker(t, "kill", s.container(t, "app_green"))
 	docker(t, "exec", s.container(t, "nginx"), "sh", "-c", "rm /var/log/bgctl/access.log && ln -s /dev/stdout /var/log/bgctl/access.log")
 	s.setEnv(t, "WINDOW_SIZE=5", "ERROR_RATE_THRESHOLD=0.05", "RETRY_NON_IDEMPOTENT=/a,/a", "ALERT_COOLDWN_SEC=7", "GREEN_IMAGE=bgctl:none")
-	if err := os.Chmod(env, 0o666); err != nil { //nolint:gosec // that is the fault
+	if err := os.Chmod(env, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	before := s.picture(t)
