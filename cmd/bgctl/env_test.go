@@ -61,3 +61,28 @@ func TestSaveEnv_KeepsModeAndLink(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// Intent: the .env that bgctl changes and examines is the one that compose reads.
+func TestEnvPath_IsTheOneThatComposeReads(t *testing.T) {
+	for _, tt := range []struct {
+		flags globalFlags
+		env   string
+		want  string
+	}{
+		{globalFlags{}, "", "/work/.env"},
+		{globalFlags{files: []string{"shop/compose.yaml", "more.yaml"}}, "", "/work/shop/.env"},
+		{globalFlags{files: []string{"/srv/compose.yaml"}}, "other/compose.yaml", "/srv/.env"},
+		{globalFlags{}, "shop/compose.yaml:more.yaml", "/work/shop/.env"},
+		{globalFlags{files: []string{"shop/compose.yaml"}, envFiles: []string{"a.env", "b.env"}}, "", "/work/b.env"},
+	} {
+		a := &app{dir: "/work", flags: tt.flags, env: func(name string) string {
+			if name == "COMPOSE_FILE" {
+				return tt.env
+			}
+			return ""
+		}}
+		if got := a.envPath(); got != tt.want {
+			t.Errorf("%+v, COMPOSE_FILE=%q: %s, want %s", tt.flags, tt.env, got, tt.want)
+		}
+	}
+}

@@ -122,9 +122,13 @@ func checkReach(ctx context.Context, p *patient) ([]finding, error) {
 	var out []finding
 	tried := 0
 	for _, name := range receiverNames() {
-		u, err := url.Parse(env(name))
-		if err != nil || u.Hostname() == "" {
+		hook, err := slack.ParseWebhook(env(name), schemesOf(env))
+		if err != nil || hook.IsZero() {
 			continue // a file, none, or malformed: said elsewhere
+		}
+		u, err := url.Parse(strings.TrimSpace(env(name)))
+		if err != nil {
+			continue // it has just been parsed
 		}
 		if _, internal := project.Services[u.Hostname()]; internal {
 			out = append(out, finding{Skipped, name, "the host " + u.Hostname() + " is a service of the project, which only its network reaches", ""})

@@ -61,7 +61,7 @@ func (r *Report) remarks(b *strings.Builder) {
 		}
 	}
 	for _, reason := range reasons {
-		fmt.Fprintf(b, "skipped  %s: %s\n", strings.Join(skipped[reason], ", "), reason)
+		fmt.Fprintf(b, "skipped  %s (%s)\n", reason, strings.Join(skipped[reason], "; "))
 	}
 }
 
