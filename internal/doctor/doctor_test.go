@@ -5,6 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -276,6 +280,38 @@ func TestRun_SkipsAndStops(t *testing.T) {
 	Run(ctx, w.sources(), nil)
 	if took := time.Since(begun); took > time.Second {
 		t.Errorf("an interrupted run took %s", took)
+	}
+}
+
+// Intent: connections are not watched while a command may wait for them to end.
+func TestRun_LeavesAChangeAlone(t *testing.T) {
+	w := newWorld(t)
+	w.idle.Idle[bluegreen.Blue][0].Closed = time.Second
+	w.deployment.Router.Lock = &bluegreen.Holder{Since: w.now}
+	r := Run(t.Context(), w.sources(), nil)
+	if e := find(&r, "keep-alive")[0]; e.Verdict != Skipped || !strings.Contains(e.Evidence, "changing the deployment") {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Intent: a receiver is connected to and asked nothing; a certificate that nobody vouches
+// for is told.
+func TestDial_PostsNothing(t *testing.T) {
+	asked := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it sent a request") })
+	plain, secure := httptest.NewServer(asked), httptest.NewTLSServer(asked)
+	defer plain.Close()
+	defer secure.Close()
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if err := Dial(t.Context(), plain.Listener.Addr().String(), HTTP); err != nil {
+		t.Error(err)
+	}
+	if err := Dial(t.Context(), secure.Listener.Addr().String(), HTTPS); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an unknown certificate: %v", err)
+	}
+	gone := plain.Listener.Addr().String()
+	plain.Close()
+	if err := Dial(t.Context(), gone, HTTP); err == nil {
+		t.Error("a closed port is reached")
 	}
 }
 

@@ -10,14 +10,14 @@ import (
 
 // checkInterrupted looks for an operation that was cut off.
 func checkInterrupted(ctx context.Context, p *patient) ([]finding, error) {
-	d, r, err := p.router(ctx)
+	_, r, err := p.router(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return judgeInterrupted(r, d.Active()), nil
+	return judgeInterrupted(r), nil
 }
 
-func judgeInterrupted(r *bluegreen.RouterStatus, active bluegreen.Pool) []finding {
+func judgeInterrupted(r *bluegreen.RouterStatus) []finding {
 	op := r.Unfinished
 	if op == nil {
 		return nil
@@ -26,7 +26,11 @@ func judgeInterrupted(r *bluegreen.RouterStatus, active bluegreen.Pool) []findin
 	if op.To == bluegreen.Green {
 		remedy = "bgctl heal green"
 	}
-	return []finding{{Failed, string(op.Kind), bluegreen.Describe(*op, active) + " (begun " + op.Started.UTC().Format(time.RFC3339) + " by " + holder(&op.By) + ")", remedy}}
+	what := string(op.Kind)
+	if op.To != bluegreen.NoPool {
+		what += " to " + op.To.String()
+	}
+	return []finding{{Failed, string(op.Kind), fmt.Sprintf("the %s was cut off (begun %s by %s), and %s has the traffic", what, op.Started.UTC().Format(time.RFC3339), holder(&op.By), orNone(r.Active.String())), remedy}}
 }
 
 // holder names who did something.

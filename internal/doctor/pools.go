@@ -197,6 +197,9 @@ func checkKeepAlive(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, r, err := p.router(ctx); err == nil && r.Lock != nil {
+		return nil, none("a command is changing the deployment, and would wait for the connections that are watched")
+	}
 	span := idle + 300*time.Millisecond
 	if span > longestWatch {
 		return nil, none("UPSTREAM_KEEPALIVE is %s; connections are watched for at most %s", idle, longestWatch)
