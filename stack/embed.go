@@ -18,6 +18,9 @@ var Compose []byte
 //go:embed demo.yaml
 var Demo []byte
 
+// DemoService is the service that Demo adds.
+const DemoService = "slack_standin"
+
 // NginxTemplate is the text/template of nginx.conf.
 //
 //go:embed nginx/nginx.conf.tmpl

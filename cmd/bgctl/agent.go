@@ -54,6 +54,7 @@ func newAgentCommand(a *app) *cobra.Command {
 			},
 		},
 		newPastCommand(a),
+		newExamineCommand(a),
 		newDrillReceiverCommand(a),
 	)
 	return cmd

@@ -194,6 +194,7 @@ func newRootCommand(a *app) *cobra.Command {
 	// something: there -f is --follow, and --file's short form goes in front.
 	root.TraverseChildren = true
 	for _, cmd := range append(root.Commands(), root) {
+		onlyItsOwn(cmd)
 		short := "f"
 		if cmd.Flags().ShorthandLookup("f") != nil {
 			short = ""
@@ -201,4 +202,19 @@ func newRootCommand(a *app) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&a.flags.files, "file", short, nil, "compose `file`s (default: compose.yaml here, else the embedded stack)")
 	}
 	return root
+}
+
+// onlyItsOwn makes a word that is none of a command's own commands an error; cobra prints
+// the help and ends well.
+func onlyItsOwn(cmd *cobra.Command) {
+	if !cmd.HasSubCommands() || cmd.Runnable() {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("unknown command %q; see %s --help", args[0], cmd.CommandPath())
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }

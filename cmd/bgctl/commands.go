@@ -21,7 +21,7 @@ func addCommands(root *cobra.Command, a *app) {
 		newUpCommand(a), newDownCommand(a), newStatusCommand(a), newDashboardCommand(a), newTopCommand(a),
 		newSwitchCommand(a), newDeployCommand(a), newPromoteCommand(a), newRollbackCommand(a), newHistoryCommand(a),
 		newChaosCommand(a), newHealCommand(a), newRestartCommand(a), newDrillCommand(a), newMaintenanceCommand(a), newAckCommand(a),
-		newLogsCommand(a), newEventsCommand(a), newBacktestCommand(a), newWatchCommand(a),
+		newLogsCommand(a), newEventsCommand(a), newDoctorCommand(a), newBacktestCommand(a), newWatchCommand(a),
 		newInitCommand(a), newConfigCommand(a), newVersionCommand(a), newImageCommand(a),
 		newAgentCommand(a), newHealthcheckCommand(a), newDemoAppCommand(a), newLoadCommand(a),
 		newStandInCommand(a), newExitCodesTopic(a),

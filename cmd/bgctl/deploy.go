@@ -99,7 +99,7 @@ func (f *deployFlags) options() (bluegreen.DeployOptions, error) {
 	case f.timeout <= 0:
 		return opts, usagef("--timeout %s: want a time above 0", f.timeout)
 	case f.noSwitch && f.bake > 0:
-		return opts, usagef("--bake watches a release that takes traffic; with --no-switch none does: use bgctl switch POOL --bake")
+		return opts, usagef("--bake watches a release that takes traffic; with --no-switch none does: use bgctl switch POOL --bake 10m")
 	}
 	return opts, checkBake(f.bake)
 }

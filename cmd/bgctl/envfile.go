@@ -17,12 +17,28 @@ import (
 	"bgctl/internal/envfile"
 )
 
-// envPath is the file that ACTIVE_POOL is kept in step in.
+// envPath is the file that ACTIVE_POOL is kept in step in: the one that compose reads, which
+// is beside the first compose file.
 func (a *app) envPath() string {
 	if n := len(a.flags.envFiles); n > 0 {
-		return a.flags.envFiles[n-1]
+		return a.absolute(a.flags.envFiles[n-1])
 	}
-	return filepath.Join(a.dir, ".env")
+	files := a.flags.files
+	if len(files) == 0 {
+		files = filepath.SplitList(a.env("COMPOSE_FILE"))
+	}
+	if len(files) == 0 {
+		return filepath.Join(a.dir, ".env")
+	}
+	return filepath.Join(filepath.Dir(a.absolute(files[0])), ".env")
+}
+
+// absolute is a path as it is meant from the directory that the command runs in.
+func (a *app) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(a.dir, path)
 }
 
 // setting is a variable of the environment or, where that has none, of the env file, as
