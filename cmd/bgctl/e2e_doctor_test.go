@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// entry is one line of `bgctl doctor --json`.
-type entry struct{ ID, Subject, Verdict, Evidence, Remedy string }
+// finding is one line of `bgctl doctor --json`.
+type finding struct{ ID, Subject, Verdict, Evidence, Remedy string }
 
 // doctor runs the command and returns its entries and exit code.
-func (s *stack) doctor(t *testing.T, args ...string) ([]entry, int) {
+func (s *stack) doctor(t *testing.T, args ...string) ([]finding, int) {
 	t.Helper()
 	r := s.run(append([]string{"doctor", "--json"}, args...)...)
-	var report struct{ Checks []entry }
+	var report struct{ Checks []finding }
 	if err := json.Unmarshal([]byte(r.out), &report); err != nil {
 		t.Fatalf("%v in:\n%s%s", err, r.out, r.err)
 	}
@@ -64,7 +64,7 @@ func TestDoctor_FindsWhatIsBroken(t *testing.T) {
 	if code != 3 {
 		t.Errorf("a broken stack: exit %d", code)
 	}
-	for _, want := range []entry{
+	for _, want := range []finding{
 		{"stopped", s.project + "-app_green-1", "failed", "exited with 137", "bgctl heal green"},
 		{"interrupted", "switch", "failed", "", "bgctl heal green"},
 		{"log-file", "/var/log/bgctl/access.log", "failed", "a symbolic link to /dev/stdout", "docker restart"},
@@ -119,8 +119,8 @@ func (s *stack) picture(t *testing.T) string {
 	return string(env) + files + docker(t, "inspect", "--format", "{{.Id}} {{.State.StartedAt}} {{.State.Status}}", s.container(t, "nginx"), s.container(t, "app_blue"), s.container(t, "app_green"))
 }
 
-// contains reports whether a list has an entry like want.
-func contains(list []entry, want entry) bool {
+// contains reports whether a list has an finding like want.
+func contains(list []finding, want finding) bool {
 	for _, e := range list {
 		if e.ID == want.ID && e.Subject == want.Subject && e.Verdict == want.Verdict &&
 			strings.Contains(e.Evidence, want.Evidence) && strings.Contains(e.Remedy, want.Remedy) {
@@ -136,13 +136,13 @@ func TestDoctor_WithoutAnEngine(t *testing.T) {
 	if code != 5 {
 		t.Errorf("exit %d, want 5", code)
 	}
-	if !contains(list, entry{ID: "engine", Subject: list[indexOf(list, "engine")].Subject, Verdict: "failed", Evidence: "no Docker socket"}) ||
-		!contains(list, entry{ID: "proxy-settings", Verdict: "ok"}) || !contains(list, entry{ID: "stopped", Verdict: "skipped"}) {
+	if !contains(list, finding{ID: "engine", Subject: list[indexOf(list, "engine")].Subject, Verdict: "failed", Evidence: "no Docker socket"}) ||
+		!contains(list, finding{ID: "proxy-settings", Verdict: "ok"}) || !contains(list, finding{ID: "stopped", Verdict: "skipped"}) {
 		t.Errorf("%+v", list)
 	}
 }
 
-func indexOf(list []entry, id string) int {
+func indexOf(list []finding, id string) int {
 	for i, e := range list {
 		if e.ID == id {
 			return i

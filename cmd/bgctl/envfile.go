@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
 	"github.com/compose-spec/compose-go/v2/types"
@@ -58,15 +57,6 @@ func (a *app) setting(name string) (string, error) {
 		return "", usagef("%s cannot be read as an env file; nothing was done", filepath.Base(path))
 	}
 	return vars[name], nil
-}
-
-// envTime is when that file was last written; the zero time when there is none.
-func (a *app) envTime() time.Time {
-	fi, err := os.Stat(a.envPath())
-	if err != nil {
-		return time.Time{}
-	}
-	return fi.ModTime()
 }
 
 // envSaver returns what keeps ACTIVE_POOL in .env in step, nil when there is no .env.

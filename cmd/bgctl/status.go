@@ -114,7 +114,7 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 		return nil
 	case bluegreen.Unknown:
 		return codeError(exitUnreachable)
-	case bluegreen.Degraded, bluegreen.FailedOver, bluegreen.Down:
+	case bluegreen.Degraded, bluegreen.FailedOver, bluegreen.Outage, bluegreen.Down:
 	}
 	return codeError(exitDegraded)
 }

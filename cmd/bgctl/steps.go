@@ -20,9 +20,6 @@ type stepPrinter struct {
 	told time.Time
 }
 
-// progress returns what prints the steps of a plan.
-func (a *app) progress() func(bluegreen.Progress) { return a.steps().update }
-
 // steps returns a printer for the app's standard error stream.
 func (a *app) steps() *stepPrinter {
 	return &stepPrinter{a: a, live: isTerminal(a.err) && a.env("TERM") != "dumb"}

@@ -37,7 +37,7 @@ const (
 
 // Progress reports one change of one step.
 type Progress struct {
-	Index   int           `json:"index"` // from 0
+	Index   int           `json:"index"` // from 0; the steps that undo a failure come behind the plan's
 	Total   int           `json:"total"`
 	Step    Step          `json:"step"`
 	State   StepState     `json:"state"`
@@ -105,6 +105,7 @@ type run struct {
 	open    bool      // the entry is under way
 	phased  bool      // its steps are written to the journal before they begin
 	entries int       // opened so far, for their IDs
+	offset  int       // of the steps under way among all that are reported
 	ending  bool      // what runs now is carried out although the user gave up
 
 	status    RouterStatus       // as it was when the lock was taken
@@ -146,11 +147,13 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 		return r.outcome, err
 	}
 	r.router = router
-	err = r.steps(plan.Steps)
+	// The steps end with their own limits, see act.
+	ctx = context.WithoutCancel(ctx)
+	err = r.steps(ctx, plan.Steps)
 	if err != nil {
-		err = r.undo(err)
+		err = r.undo(ctx, err)
 	}
-	r.stopMeter()
+	r.stopMeter(ctx)
 	r.leave(ctx)
 	return r.outcome, err
 }
@@ -158,7 +161,7 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 // leave unlocks and ends the connection. Closing ends the agent, and with it the lock, but
 // only in a moment; what comes next must not find the deployment locked by this command.
 func (r *run) leave(ctx context.Context) {
-	unlocking, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockLimit)
+	unlocking, cancel := context.WithTimeout(ctx, unlockLimit)
 	defer cancel()
 	// Where the connection broke there is nothing left to say.
 	_ = r.router.Unlock(unlocking)
@@ -166,10 +169,10 @@ func (r *run) leave(ctx context.Context) {
 }
 
 // steps runs steps in order and stops at the first that fails.
-func (r *run) steps(steps []Step) error {
+func (r *run) steps(ctx context.Context, steps []Step) error {
 	for i, step := range steps {
-		p := Progress{Index: i, Total: len(steps), Step: step, State: StepWorking}
-		if err := r.step(p); err != nil {
+		p := Progress{Index: r.offset + i, Total: r.offset + len(steps), Step: step, State: StepWorking}
+		if err := r.step(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -177,12 +180,12 @@ func (r *run) steps(steps []Step) error {
 }
 
 // step runs one step and reports it.
-func (r *run) step(p Progress) error {
+func (r *run) step(ctx context.Context, p Progress) error {
 	begin := r.Now()
 	r.detail = ""
 	r.tell = r.teller(p, begin)
 	r.on(p)
-	err := r.carryOut(p.Step)
+	err := r.carryOut(ctx, p.Step)
 	p.State, p.Detail, p.Elapsed = StepDone, r.detail, r.Now().Sub(begin)
 	if err != nil {
 		p.State, p.Detail = StepFailed, err.Error()
@@ -192,8 +195,7 @@ func (r *run) step(p Progress) error {
 }
 
 // carryOut executes a step between its two failpoints.
-func (r *run) carryOut(s Step) error {
-	ctx := context.WithoutCancel(r.user)
+func (r *run) carryOut(ctx context.Context, s Step) error {
 	if s.act == nil {
 		return fmt.Errorf("the step %q has no execution: plans that were read cannot be carried out", s.Op)
 	}
@@ -276,7 +278,7 @@ var errTooLong = errors.New("waited in vain")
 // with [errTooLong] and the last reason when limit is over, at once when look says that
 // the reason is final, and as patience does. The limit never cuts a look off: a look that
 // is cut off breaks the connection to the proxy.
-func (r *run) until(limit time.Duration, look func() (final bool, err error)) error {
+func (r *run) until(ctx context.Context, limit time.Duration, look func() (final bool, err error)) error {
 	end, told := r.Now().Add(limit), ""
 	for {
 		final, err := look()
@@ -284,13 +286,13 @@ func (r *run) until(limit time.Duration, look func() (final bool, err error)) er
 			return err
 		}
 		if r.Now().After(end) {
-			return fmt.Errorf("%w, after %s%w", err, limit, silent{errTooLong})
+			return &tooLongError{err, limit}
 		}
 		if text := err.Error(); text != told {
 			told = text
 			r.tell(text)
 		}
-		if _, err := r.mend(context.WithoutCancel(r.user)); err != nil {
+		if _, err := r.mend(ctx); err != nil {
 			return err
 		}
 		if err := r.wait(poll); err != nil {
@@ -299,14 +301,17 @@ func (r *run) until(limit time.Duration, look func() (final bool, err error)) er
 	}
 }
 
-// silent is an error that marks another one and adds no words to it.
-type silent struct{ error }
+// tooLongError is what was waited for in vain.
+type tooLongError struct {
+	reason error
+	limit  time.Duration
+}
 
 // Error implements error.
-func (silent) Error() string { return "" }
+func (e *tooLongError) Error() string { return fmt.Sprintf("%v, after %s", e.reason, e.limit) }
 
-// Unwrap makes the mark visible.
-func (s silent) Unwrap() error { return s.error }
+// Unwrap makes the reason visible.
+func (e *tooLongError) Unwrap() []error { return []error{errTooLong, e.reason} }
 
 // holder names this command.
 func (r *run) holder() Holder {
@@ -326,9 +331,8 @@ func (r *run) warn(text string) {
 // undo takes back what a failed step left, by the steps that the next command would
 // take, and returns the cause with what became of it. It opens a new connection when
 // the old one broke: what undoes an act never depends on what just failed.
-func (r *run) undo(cause error) error {
-	ctx := context.WithoutCancel(r.user)
-	r.stopMeter()
+func (r *run) undo(ctx context.Context, cause error) error {
+	r.stopMeter(ctx)
 	if !r.open {
 		return cause
 	}
@@ -344,9 +348,8 @@ func (r *run) undo(cause error) error {
 	}
 	way := recoverOperation(&op, &d)
 	after := way.after(&op, d.Active())
-	r.phased = false
-	r.op = op
-	if err := r.steps(way.steps(&op, failure{cause: cause, after: after})); err != nil {
+	r.phased, r.op, r.offset = false, op, len(r.plan.Steps)
+	if err := r.steps(ctx, way.steps(&op, failure{cause: cause, after: after})); err != nil {
 		return fmt.Errorf("%w; %s, but that could not be undone (%w); do it again: bgctl heal %s", cause, after, err, op.To)
 	}
 	if ill, ok := errors.AsType[*UnreadyError](cause); ok {

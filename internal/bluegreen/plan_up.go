@@ -141,7 +141,7 @@ func planRolls(d *Deployment, spec *UpSpec) []roll {
 	if timeout == 0 {
 		timeout = DeployTimeout
 	}
-	make := func(pool, from Pool, rel Release, traffic bool) roll { //nolint:revive // whether traffic moves is the roll's only switch
+	make := func(pool, from Pool, rel Release, traffic bool) roll {
 		return roll{
 			pool: pool, from: from, before: d.Pool(pool).Holds(), old: d.Pool(from).Holds(),
 			spec: DeploySpec{Release: rel, Pull: PullMissing, Timeout: timeout, Staged: !traffic},
@@ -158,7 +158,7 @@ func planRolls(d *Deployment, spec *UpSpec) []roll {
 	rolls := []roll{first}
 	// What had traffic is the rollback from now on. It is replaced when the file asks for
 	// another release there, or when its configuration is the old one.
-	second := d.Pool(active).Holds()
+	var second *Release
 	switch {
 	case otherChanges && other.Intent:
 		second = &other.Release

@@ -53,7 +53,7 @@ func recoverOperation(op *Operation, d *Deployment) way {
 	if w.moved {
 		w.ending = EndDone
 	}
-	switch op.Phase {
+	switch op.Phase { //nolint:exhaustive // of the other steps nothing is left
 	case OpSolo, OpDrain:
 		w.cure = cureAdmit
 	case OpInstall, OpReady, OpProbe, OpKeep:
@@ -262,7 +262,7 @@ func (s settle) do(ctx context.Context, r *run) error {
 	if err := r.router.Finish(ctx, op); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	if s.cause != nil {
+	if own := s.cause != nil; own {
 		r.open = false
 		return nil
 	}

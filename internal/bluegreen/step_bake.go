@@ -199,10 +199,10 @@ func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error
 		return err
 	}
 	plan.Command = r.plan.Command
-	back := r.newRun(r.user, &plan, nil)
+	back := r.newRun(r.user, &plan, nil) //nolint:contextcheck // the user's patience, see run
 	back.router, back.asked, back.tell, back.ending = r.router, r.Now(), r.tell, true
-	if err := back.steps(plan.Steps); err != nil {
-		err = back.undo(err)
+	if err := back.steps(ctx, plan.Steps); err != nil {
+		err = back.undo(ctx, err)
 		r.router = back.router
 		return fmt.Errorf("%s; moving traffic back: %w", why.Reason, err)
 	}

@@ -51,7 +51,7 @@ func (s image) do(_ context.Context, r *run) error {
 		return errNoInstaller
 	}
 	// A pull may take long, and nothing is half done when it is given up.
-	rel, err := r.Install.Resolve(r.user, s.spec.Release, s.spec.Pull)
+	rel, err := r.Install.Resolve(r.user, s.spec.Release, s.spec.Pull) //nolint:contextcheck // see run
 	if errors.Is(err, ErrImage) {
 		return &RefusedError{
 			Action: r.plan.Action, Reasons: []string{err.Error()},
@@ -107,7 +107,7 @@ func (s drain) do(ctx context.Context, r *run) error {
 	}
 	end, n := r.Now().Add(drainLimit), 0
 	defer func() { r.op.Drain = nil }()
-	err = r.until(drainLimit, func() (bool, error) {
+	err = r.until(ctx, drainLimit, func() (bool, error) {
 		was := n
 		if n, err = r.router.InFlight(ctx, addrs); err != nil {
 			return true, fmt.Errorf("count the connections to %s: %w", s.pool, err)

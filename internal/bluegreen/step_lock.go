@@ -51,7 +51,7 @@ func relockStep() Step { return Step{Op: OpRelock, Text: "take the lock again", 
 func (relock) persists() {}
 
 func (relock) do(ctx context.Context, r *run) error {
-	return r.until(readyLimit, func() (bool, error) {
+	return r.until(ctx, readyLimit, func() (bool, error) {
 		err := r.router.Lock(ctx, r.holder())
 		if err == nil || errors.Is(err, ErrLocked) {
 			return false, err

@@ -51,7 +51,7 @@ func (s probe) do(ctx context.Context, r *run) error {
 		}
 		return nil
 	}
-	var bad badAnswer
+	var bad badAnswerError
 	switch {
 	case !errors.As(err, &bad):
 		return fmt.Errorf("probe %s: %w", s.pool, err)
@@ -73,19 +73,19 @@ func (r *run) checked(ctx context.Context, ps *PoolState) error {
 			continue
 		}
 		if err := r.Engine.Check(ctx, c.ID); err != nil {
-			return badAnswer(fmt.Sprintf("%s is starting, and its health check does not pass yet: %v", c.Name, err))
+			return badAnswerError(fmt.Sprintf("%s is starting, and its health check does not pass yet: %v", c.Name, err))
 		}
 	}
 	return nil
 }
 
-// badAnswer says what is wrong with an answer of a pool.
-type badAnswer string
+// badAnswerError says what is wrong with an answer of a pool.
+type badAnswerError string
 
 // Error implements error.
-func (b badAnswer) Error() string { return string(b) }
+func (b badAnswerError) Error() string { return string(b) }
 
-// probes asks the containers of a pool. It fails with a badAnswer when one of them is not
+// probes asks the containers of a pool. It fails with a badAnswerError when one of them is not
 // good, or when it came from a container that is none of the pool's.
 func (r *run) probes(ctx context.Context, ps *PoolState, count int) ([]ProbeResult, error) {
 	results, err := r.router.Probe(ctx, Probes{Pool: ps.Pool, Count: count, Timeout: probeLimit})
@@ -94,7 +94,7 @@ func (r *run) probes(ctx context.Context, ps *PoolState, count int) ([]ProbeResu
 	}
 	for i := range results {
 		if bad := probeFault(&results[i], ps); bad != "" {
-			return results, badAnswer(bad)
+			return results, badAnswerError(bad)
 		}
 	}
 	return results, nil

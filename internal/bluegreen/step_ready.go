@@ -32,7 +32,7 @@ func readyStep(pool Pool) Step {
 func (ready) persists() {}
 
 func (s ready) do(ctx context.Context, r *run) error {
-	if err := r.until(readyLimit, func() (bool, error) { return false, r.isReady(ctx, s.pool) }); err != nil {
+	if err := r.until(ctx, readyLimit, func() (bool, error) { return false, r.isReady(ctx, s.pool) }); err != nil {
 		return fmt.Errorf("%s did not become ready: %w", s.pool, err)
 	}
 	r.outcome.Message, r.outcome.Undo = fmt.Sprintf("%s is healthy again", s.pool), ""
@@ -77,7 +77,7 @@ func (s back) do(ctx context.Context, r *run) error {
 	if d.Pool(s.pool).Holds() == nil {
 		return nil
 	}
-	if err := r.until(backLimit, func() (bool, error) { return false, r.isReady(ctx, s.pool) }); err != nil {
+	if err := r.until(ctx, backLimit, func() (bool, error) { return false, r.isReady(ctx, s.pool) }); err != nil {
 		r.warn(fmt.Sprintf("%s is back in %s, but not ready: %v", d.Pool(s.pool).Holds(), s.pool, err))
 	}
 	return nil
@@ -98,7 +98,7 @@ func freshStep(pool Pool, limit time.Duration, before *Release) Step {
 }
 
 func (s fresh) do(ctx context.Context, r *run) error {
-	err := r.until(s.limit, func() (bool, error) {
+	err := r.until(ctx, s.limit, func() (bool, error) {
 		final, err := s.look(ctx, r)
 		if err != nil {
 			return final, err

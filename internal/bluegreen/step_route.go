@@ -37,13 +37,13 @@ func (s meter) do(ctx context.Context, r *run) error {
 }
 
 // stopMeter ends a measurement that no receipt is wanted of.
-func (r *run) stopMeter() {
+func (r *run) stopMeter(ctx context.Context) {
 	if r.measuring == nil {
 		return
 	}
 	m := r.measuring
 	r.measuring = nil
-	receipt := m.Finish(context.WithoutCancel(r.user), r.Now())
+	receipt := m.Finish(ctx, r.Now())
 	if !r.moved.IsZero() && r.outcome.Receipt == nil {
 		r.outcome.Receipt = &receipt
 	}
@@ -100,7 +100,7 @@ func verifyStep(pool Pool) Step {
 func (verify) persists() {}
 
 func (s verify) do(ctx context.Context, r *run) error {
-	err := r.until(verifyLimit, func() (bool, error) { return false, s.look(ctx, r) })
+	err := r.until(ctx, verifyLimit, func() (bool, error) { return false, s.look(ctx, r) })
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}

@@ -35,7 +35,7 @@ func (converge) do(_ context.Context, r *run) error {
 		return errNoStack
 	}
 	// A pull may take long. What must not be cut off is not, see the seam.
-	return r.Stack.Converge(r.user, r.tell)
+	return r.Stack.Converge(r.user, r.tell) //nolint:contextcheck // see run
 }
 
 // configure tests the proxy's settings, and puts them in force.

@@ -33,6 +33,10 @@ func (c *Client) ReplaceService(ctx context.Context, p *Project, service string,
 	plan := &Plan{project: changed.only(service), observed: seen, options: UpOptions{StopTimeout: opts.Timeout}}
 	run := &execution{client: c, plan: plan, report: reporter{progress}}
 	config := changed.Services[service]
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
 	for number := 1; number <= config.GetScale(); number++ {
 		op := Operation{
 			Action: ActionRecreate, Kind: KindContainer, Name: containerName(changed, config, number),
@@ -45,7 +49,6 @@ func (c *Client) ReplaceService(ctx context.Context, p *Project, service string,
 			return err
 		}
 		tell(StepDone, "")
-		ctx = context.WithoutCancel(ctx)
 	}
 	return nil
 }

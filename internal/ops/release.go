@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"bgctl/internal/bluegreen"
@@ -114,13 +115,7 @@ func seen(rel *bluegreen.Release, history []bluegreen.Operation) bool {
 func staleNote(d *bluegreen.Deployment, pool bluegreen.Pool, w *wish, history []bluegreen.Operation) string {
 	name := strings.ToUpper(pool.String())
 	text := fmt.Sprintf("the file gives %s %s, which this deployment replaced: %s holds %s", pool, &w.file, pool, w.have)
-	for i := len(history) - 1; i >= 0; i-- {
-		op := &history[i]
-		if op.New.Same(w.have) && op.To == pool {
-			text += fmt.Sprintf(", since %s by %s@%s", op.Finished.Local().Format("2006-01-02 15:04:05"), op.By.User, op.By.Host)
-			break
-		}
-	}
+	text += since(history, func(op *bluegreen.Operation) bool { return op.New.Same(w.have) && op.To == pool })
 	live := ""
 	if pool == d.Active() {
 		live = ", and takes all traffic"
@@ -131,13 +126,18 @@ func staleNote(d *bluegreen.Deployment, pool bluegreen.Pool, w *wish, history []
 // activeNote says which pool takes traffic although the file names another one.
 func activeNote(d *bluegreen.Deployment, asked bluegreen.Pool, history []bluegreen.Operation) string {
 	text := fmt.Sprintf("the file says ACTIVE_POOL=%s, but %s takes traffic", asked, d.Active())
-	for i := len(history) - 1; i >= 0; i-- {
-		if op := &history[i]; op.Moved() && op.To == d.Active() {
-			text += fmt.Sprintf(" since %s by %s@%s", op.Finished.Local().Format("2006-01-02 15:04:05"), op.By.User, op.By.Host)
-			break
+	text += since(history, func(op *bluegreen.Operation) bool { return op.Moved() && op.To == d.Active() })
+	return text + fmt.Sprintf("; it stays there. Move it: bgctl switch %s", asked)
+}
+
+// since says when and by whom the newest of some operations was done, "" when there is none.
+func since(history []bluegreen.Operation, of func(*bluegreen.Operation) bool) string {
+	for i := range slices.Backward(history) {
+		if op := &history[i]; of(op) {
+			return fmt.Sprintf(" since %s by %s@%s", op.Finished.Local().Format("2006-01-02 15:04:05"), op.By.User, op.By.Host)
 		}
 	}
-	return text + fmt.Sprintf("; it stays there. Move it: bgctl switch %s", asked)
+	return ""
 }
 
 // everMoved reports whether traffic was moved on purpose since the deployment exists.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"bgctl/internal/bluegreen"
@@ -152,21 +153,32 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 	}
 	spec.Changes = lines(plan)
 	spec.Notes = append(spec.Notes, notes(plan)...)
-	t.pools(d, project, plan, want, spec)
-	t.active(d, history, opts, spec)
-	if err := t.proxy(ctx, d, project, plan, opts, spec); err != nil {
+	spec.LastGap = lastGap(history)
+	diff := &difference{Target: t, d: d, project: project, plan: plan, opts: opts, spec: spec}
+	diff.pools(want)
+	diff.active(history)
+	if err := diff.proxy(ctx); err != nil {
 		return Plan{}, err
 	}
-	spec.LastGap = lastGap(history)
 	out, err := bluegreen.PlanUp(d, spec)
 	return Plan{Plan: out, Stack: &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}}, err
 }
 
+// difference is what is between a deployment that runs and its file.
+type difference struct {
+	*Target
+	d       *bluegreen.Deployment
+	project *compose.Project // with the releases that the pools shall hold
+	plan    *compose.Plan
+	opts    *UpOptions
+	spec    *bluegreen.UpSpec
+}
+
 // pools says which pools are not what the file asks for.
-func (t *Target) pools(d *bluegreen.Deployment, project *compose.Project, plan *compose.Plan, want map[bluegreen.Pool]*wish, spec *bluegreen.UpSpec) {
-	for _, left := range plan.Left {
+func (f *difference) pools(want map[bluegreen.Pool]*wish) {
+	for _, left := range f.plan.Left {
 		for _, pool := range bluegreen.Pools() {
-			if role(project, left.Service) != pool.Role() || want[pool] == nil {
+			if role(f.project, left.Service) != pool.Role() || want[pool] == nil {
 				continue
 			}
 			w := want[pool]
@@ -174,7 +186,7 @@ func (t *Target) pools(d *bluegreen.Deployment, project *compose.Project, plan *
 			if w.verdict == intent || left.Cause != "" && among(left.Cause, "image") {
 				rel.ImageID, rel.Digest = "", "" // what the name means when it is put there
 			}
-			spec.Pools[pool] = bluegreen.PoolWant{Release: rel, Cause: left.Cause, Intent: w.verdict == intent && d.Pool(pool).Holds() != nil && !sameRelease(&rel, w.have)}
+			f.spec.Pools[pool] = bluegreen.PoolWant{Release: rel, Cause: left.Cause, Intent: w.verdict == intent && f.d.Pool(pool).Holds() != nil && !sameRelease(&rel, w.have)}
 		}
 	}
 }
@@ -185,27 +197,28 @@ func sameRelease(a, b *bluegreen.Release) bool {
 }
 
 // active takes the file's word on the active pool, as long as nobody moved traffic.
-func (t *Target) active(d *bluegreen.Deployment, history []bluegreen.Operation, opts *UpOptions, spec *bluegreen.UpSpec) {
-	asked, err := bluegreen.ParsePool(t.Project.Environment["ACTIVE_POOL"])
+func (f *difference) active(history []bluegreen.Operation) {
+	asked, err := bluegreen.ParsePool(f.Project.Environment["ACTIVE_POOL"])
 	switch {
-	case err != nil || asked == d.Active():
-	case opts.ReleaseFromEnv || !everMoved(history):
-		spec.Active = asked
+	case err != nil || asked == f.d.Active():
+	case f.opts.ReleaseFromEnv || !everMoved(history):
+		f.spec.Active = asked
 	default:
-		spec.Notes = append(spec.Notes, activeNote(d, asked, history))
+		f.spec.Notes = append(f.spec.Notes, activeNote(f.d, asked, history))
 	}
 }
 
 // proxy says which settings of the proxy change, and whether its container has to be
 // replaced.
-func (t *Target) proxy(ctx context.Context, d *bluegreen.Deployment, project *compose.Project, plan *compose.Plan, opts *UpOptions, spec *bluegreen.UpSpec) error {
+func (f *difference) proxy(ctx context.Context) error {
+	project, plan, spec := f.project, f.plan, f.spec
 	for _, left := range plan.Left {
 		if role(project, left.Service) != bluegreen.RoleProxy {
 			continue
 		}
-		if among(left.Cause, "image") && !opts.Upgrade && !opts.ForceRecreate {
+		if among(left.Cause, "image") && !f.opts.Upgrade && !f.opts.ForceRecreate {
 			spec.Notes = append(spec.Notes, fmt.Sprintf(
-				"the proxy's container runs an older image (bgctl %s, this is %s) and goes on: bgctl up --upgrade replaces it", d.Router.Agent, opts.Version))
+				"the proxy's container runs an older image (bgctl %s, this is %s) and goes on: bgctl up --upgrade replaces it", f.d.Router.Agent, f.opts.Version))
 			continue
 		}
 		spec.Replace = left.Cause
@@ -217,7 +230,7 @@ func (t *Target) proxy(ctx context.Context, d *bluegreen.Deployment, project *co
 	if len(spec.Settings) == 0 {
 		return nil
 	}
-	err := t.Stack.Ask(ctx, func(r bluegreen.Router) (err error) {
+	err := f.Stack.Ask(ctx, func(r bluegreen.Router) (err error) {
 		spec.Changed, err = r.Configure(ctx, bluegreen.Configuration{Settings: spec.Settings, Check: true})
 		return err
 	})
@@ -233,7 +246,7 @@ func (t *Target) proxy(ctx context.Context, d *bluegreen.Deployment, project *co
 
 // lastGap is how long nothing listened when the proxy was replaced the last time.
 func lastGap(history []bluegreen.Operation) time.Duration {
-	for i := len(history) - 1; i >= 0; i-- {
+	for i := range slices.Backward(history) {
 		if history[i].Gap > 0 {
 			return history[i].Gap
 		}

@@ -55,6 +55,7 @@ func actTitle(plan *bluegreen.Plan) string {
 		return "PROMOTING " + to
 	case bluegreen.ActRestart:
 		return "RESTARTING " + to
+	case bluegreen.ActUp, bluegreen.ActDown:
 	}
 	return strings.ToUpper(string(plan.Action)) + " " + to
 }
@@ -67,6 +68,9 @@ func (a *act) watches() bool {
 
 // report takes the progress of one step.
 func (a *act) report(p bluegreen.Progress, now time.Time) {
+	if p.Index == len(a.steps) { // what failed is being undone, by further steps
+		a.steps, a.at = append(a.steps, p), append(a.at, now)
+	}
 	if p.Index < 0 || p.Index >= len(a.steps) {
 		return
 	}

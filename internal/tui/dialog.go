@@ -47,6 +47,7 @@ func newDialog(d *bluegreen.Deployment, plan bluegreen.Plan) *dialog {
 	case bluegreen.ActRollback:
 		q.head, q.verb = fmt.Sprintf("Roll back %s → %s", upper(plan.From), to), "Roll back"
 		q.lines = append(q.lines, "back to "+clean(plan.New.String()))
+	case bluegreen.ActUp, bluegreen.ActDown: // commands only
 	case bluegreen.ActPromote:
 		q.head, q.verb = "Promote "+to, "Promote"
 	}

@@ -107,6 +107,8 @@ func (m *Model) condition(s *scene) seg {
 	switch s.dep.Condition() {
 	case bluegreen.Down:
 		return seg{inkCrit | bold | reverse, "× DOWN"}
+	case bluegreen.Outage:
+		return seg{inkCrit | bold | reverse, "× NOBODY ANSWERS"}
 	case bluegreen.Unknown:
 		return seg{inkCrit | bold, "× NGINX SILENT"}
 	case bluegreen.FailedOver:

@@ -68,6 +68,7 @@ func message(plan *bluegreen.Plan, took time.Duration) string {
 		return fmt.Sprintf("rolled back: %s → %s in %d ms", plan.From, plan.To, took.Milliseconds())
 	case bluegreen.ActPromote:
 		return fmt.Sprintf("%s stays: the bake was ended", plan.To)
+	case bluegreen.ActUp, bluegreen.ActDown:
 	}
 	return "done"
 }
@@ -92,7 +93,7 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opts.Now()
-	switch step.Op {
+	switch step.Op { //nolint:exhaustive // the other steps change nothing that is simulated
 	case bluegreen.OpLock, bluegreen.OpRelock:
 		s.dep.Router.Lock = &bluegreen.Holder{User: holder, Host: "demo", PID: 812, What: plan.Command, Since: now}
 	case bluegreen.OpProbe:
@@ -116,9 +117,6 @@ func (s *Stack) step(plan *bluegreen.Plan, step bluegreen.Step) (string, error) 
 				c.StartedAt, c.Restarts = now, c.Restarts+1
 			}
 		}
-	case bluegreen.OpRecheck, bluegreen.OpJournal, bluegreen.OpVerify, bluegreen.OpEnv, bluegreen.OpRecord,
-		bluegreen.OpHold, bluegreen.OpUnlock, bluegreen.OpReady, bluegreen.OpClose,
-		bluegreen.OpImage, bluegreen.OpSolo, bluegreen.OpDrain, bluegreen.OpKeep, bluegreen.OpAdmit, bluegreen.OpBake:
 	}
 	return "", nil
 }
