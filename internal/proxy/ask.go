@@ -18,7 +18,7 @@ const (
 	// chaosLimit bounds the request that tells the demo app which fault to play.
 	chaosLimit = 5 * time.Second
 	// nginxLimit bounds a request that nginx answers by itself.
-	nginxLimit = time.Second
+	nginxLimit = 2 * time.Second
 )
 
 // What nginx adds to answers of its private listener. The address is there only when a
