@@ -262,13 +262,13 @@ func (s settle) do(ctx context.Context, r *run) error {
 	if err := r.router.Finish(ctx, op); err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
-	if own := s.cause != nil; own {
+	if s.cause != nil {
 		r.open = false
-		return nil
+	} else {
+		r.detail = cutOff(&s.op, active, op.Result)
+		r.outcome.Recovered = join(r.outcome.Recovered, r.detail)
 	}
-	r.detail = cutOff(&s.op, active, op.Result)
-	r.outcome.Recovered = join(r.outcome.Recovered, r.detail)
-	if r.plan.stop != "" {
+	if s.cause == nil && r.plan.stop != "" {
 		return fmt.Errorf("%w: %s", ErrChanged, r.plan.stop)
 	}
 	return nil
