@@ -68,8 +68,7 @@ func TestAlertConfig_DefaultsAndPresets(t *testing.T) {
 		{"nothing set", nil, alert.DefaultConfig},
 		{"the reference kit", []string{"ALERT_PRESET=reference"}, alert.ReferenceConfig},
 		{
-			"the reference kit's compose file",
-			[]string{"ALERT_PRESET=reference", "WINDOW_SIZE=5", "ERROR_RATE_THRESHOLD=0.05"},
+			"the reference kit's compose file", []string{"ALERT_PRESET=reference", "WINDOW_SIZE=5", "ERROR_RATE_THRESHOLD=0.05"},
 			func() alert.Config {
 				c := alert.ReferenceConfig()
 				c.Window, c.MinSamples, c.ThresholdPercent, c.ClearPercent = 5, 5, 0.05, 0.05
@@ -77,8 +76,7 @@ func TestAlertConfig_DefaultsAndPresets(t *testing.T) {
 			},
 		},
 		{
-			"a line overrides the preset",
-			[]string{"ALERT_PRESET=reference", "ERROR_CLASSES=5xx"},
+			"a line overrides the preset", []string{"ALERT_PRESET=reference", "ERROR_CLASSES=5xx"},
 			func() alert.Config {
 				c := alert.ReferenceConfig()
 				c.Classes = alert.Class5xx
