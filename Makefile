@@ -34,7 +34,7 @@ up: build ## Bring the stack up
 	$(WITH_IMAGE); bin/bgctl up
 
 down: build ## Take the stack down, its volumes too
-	bin/bgctl down --volumes
+	bin/bgctl down --volumes --yes
 
 drill: build ## Drill the stack that is up: break it on purpose, judge how it holds
 	bin/bgctl drill --yes

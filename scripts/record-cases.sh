@@ -52,7 +52,7 @@ cleanup() {
   # shellcheck disable=SC2086 # one word per process
   [ -z "$jobs" ] || kill $jobs 2>/dev/null || true
   say "taking $COMPOSE_PROJECT_NAME down"
-  bg down --volumes || true
+  bg down --volumes --yes || true
   rm -rf "$work"
 }
 trap cleanup EXIT

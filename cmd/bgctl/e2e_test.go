@@ -102,7 +102,7 @@ func (s *stack) destroy() error {
 	if s == nil {
 		return nil
 	}
-	_, err := s.try("down", "--volumes")
+	_, err := s.try("down", "--volumes", "--yes")
 	for _, kind := range []string{"container", "network", "volume"} {
 		args := []string{kind, "ls", "-q", "--filter", "label=com.docker.compose.project=" + s.project}
 		if kind == "container" {

@@ -50,7 +50,7 @@ func TestMentions_OfCommandLinesParse(t *testing.T) {
 	}
 	checked := 0
 	for _, m := range all {
-		for _, words := range commandLines(m.text) {
+		for _, words := range mentioned(m.text) {
 			if err := typed(words); err != nil {
 				t.Errorf("%s: bgctl %s\n\t%v", m.where, strings.Join(words, " "), err)
 			}
@@ -68,7 +68,7 @@ func TestMentions_WrongOnesAreFound(t *testing.T) {
 	} {
 		found := false
 		for _, m := range search("x", "run: "+wrong+"; then go on") {
-			for _, words := range commandLines(m.text) {
+			for _, words := range mentioned(m.text) {
 				found = found || typed(words) != nil
 			}
 		}
@@ -81,7 +81,7 @@ func TestMentions_WrongOnesAreFound(t *testing.T) {
 		"bgctl is a program", "an older bgctl, which", "bgctl promote or bgctl rollback ends it", "bgctl -H ssh://host status", "bgctl --version",
 	} {
 		for _, m := range search("x", "run: "+right) {
-			for _, words := range commandLines(m.text) {
+			for _, words := range mentioned(m.text) {
 				if err := typed(words); err != nil {
 					t.Errorf("%s: %v", right, err)
 				}
@@ -222,9 +222,9 @@ func search(where, text string) []mention {
 	}
 }
 
-// commandLines reads the words that belong to the command line at the begin of a text,
+// mentioned reads the words that belong to the command line at the begin of a text,
 // one line for each of its alternatives.
-func commandLines(text string) [][]string {
+func mentioned(text string) [][]string {
 	tree := newRootCommand(silentApp())
 	cmd := tree
 	lines := [][]string{nil}
@@ -337,15 +337,15 @@ func typed(words []string) error {
 	}
 	var err error
 	for _, value := range []string{"blue", "5m", "3", "error_rate"} {
-		if err = parse(fill(words, value)); err == nil {
+		if err = parse(fillIn(words, value)); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// fill replaces placeholders by something that they stand for.
-func fill(words []string, value string) []string {
+// fillIn replaces placeholders by something that they stand for.
+func fillIn(words []string, value string) []string {
 	stands := map[string]string{
 		"POOL": "blue", "OTHER": "green", "IMAGE": "shop:1", "ALERT": "error_rate", "FILE": "access.log", "FILE…": "access.log", "SERVICE": "app_blue",
 		"CONTAINER": "shop-app_blue-1", "STATE": "ok", "NAME": "name", "HOST": "host", "TIME": "5m", "DURATION": "5m",
