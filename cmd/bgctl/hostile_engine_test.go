@@ -297,12 +297,17 @@ func writeFrame(w io.Writer, stream byte, text string) {
 // hostileNginx answers, and fails a probe with foreign words.
 type hostileNginx struct{}
 
-func (hostileNginx) Active(context.Context) (bluegreen.Pool, error) { return bluegreen.Blue, nil }
-func (hostileNginx) Stub(context.Context) (int, uint64, error)      { return 1, 1, nil }
-func (hostileNginx) InFlight([]string) (int, error)                 { return 0, nil }
-func (hostileNginx) Probe(context.Context, bluegreen.Pool) bluegreen.ProbeResult {
+func (hostileNginx) Stub(context.Context) (int, uint64, error)  { return 1, 1, nil }
+func (hostileNginx) Generation(context.Context) (string, error) { return hostile, nil }
+func (hostileNginx) InFlight([]string) (int, error)             { return 0, nil }
+func (hostileNginx) Probe(context.Context, bluegreen.Pool, time.Duration) bluegreen.ProbeResult {
 	p := filled[bluegreen.ProbeResult]()
 	return p
+}
+
+func (hostileNginx) Verify(context.Context, time.Duration) (bluegreen.Routing, error) {
+	p := filled[bluegreen.ProbeResult]()
+	return bluegreen.Routing{Active: bluegreen.Blue, Answer: &p}, nil
 }
 
 func (hostileNginx) Chaos(context.Context, bluegreen.Pool, bluegreen.FaultMode) error {

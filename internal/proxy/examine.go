@@ -171,7 +171,8 @@ func (e *Examiner) traffic(ctx context.Context, over time.Duration) *Traffic {
 	return &Traffic{Requests: max(after-before, 1) - 1, Grown: grown, Over: time.Since(begun)}
 }
 
-// rotates reports whether the process that rotates the log is alive.
+// rotates reports whether a process that rotates the log is alive: the first one, or in an
+// older container one of its own.
 func (e *Examiner) rotates() bool {
 	files, err := filepath.Glob(filepath.Join(e.Proc, "[0-9]*", "cmdline"))
 	if err != nil {
@@ -179,8 +180,13 @@ func (e *Examiner) rotates() bool {
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file) //nolint:gosec // below the process directory
-		if err == nil && bytes.Contains(text, []byte("agent\x00rotate\x00")) {
-			return true
+		if err != nil {
+			continue
+		}
+		for _, verb := range []string{"run", "rotate"} {
+			if bytes.Contains(text, []byte("agent\x00"+verb+"\x00")) {
+				return true
+			}
 		}
 	}
 	return false

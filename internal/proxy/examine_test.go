@@ -57,7 +57,7 @@ func newExaminee(t *testing.T) *examinee {
 		t.Fatal(err)
 	}
 	e.write(e.LogPath, "one\ntwo\ntorn")
-	e.write(e.Proc+"/7/cmdline", "/usr/local/bin/bgctl\x00agent\x00rotate\x001\x004\x00")
+	e.write(e.Proc+"/7/cmdline", "/usr/local/bin/bgctl\x00agent\x00run\x00")
 	if err := os.Symlink(e.LogPath, e.Proc+"/1/fd/5"); err != nil {
 		t.Fatal(err)
 	}
