@@ -443,6 +443,22 @@ func (r *running) wait(limit time.Duration) result {
 	return result{out: r.out.String(), err: r.errs.String(), code: r.cmd.ProcessState.ExitCode(), took: time.Since(r.begin)}
 }
 
+// afterKill waits until the lock of a killed command has ended, which may take two
+// seconds, and returns the state that it left.
+func (s *stack) afterKill(t *testing.T) snapshot {
+	t.Helper()
+	for begin := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		now, _ := s.look(t)
+		if now.Lock == nil {
+			return now
+		}
+		if took := time.Since(begin); took > 2500*time.Millisecond { // with the time of the look
+			t.Errorf("the lock of the killed command: got it held %s afterwards, want at most 2s: %v", took.Round(time.Millisecond), now.Lock)
+			return now
+		}
+	}
+}
+
 // patiently runs a command again while a client that died may still hold the lock: the
 // lock ends within two seconds of its client.
 func (s *stack) patiently(args ...string) result {
