@@ -137,9 +137,8 @@ func (c *cut) at(t *testing.T, point string, n int) {
 	if r := s.runEnv([]string{"BGCTL_FAILPOINT=" + point}, args...); r.code != -1 {
 		t.Fatalf("%q: got exit %d, want it killed at %s\n%s%s", args, r.code, point, r.out, r.err)
 	}
-	st := s.status(t)
-	now, _ := st["active"].(string)
-	cutOff, _ := st["unfinished"].(string)
+	left := s.afterKill(t)
+	now, cutOff := left.Active, left.Unfinished
 	if strings.HasPrefix(point, "after-journal") && cutOff == "" {
 		t.Error("status: got nothing unfinished, want the operation that the journal holds")
 	}

@@ -59,7 +59,7 @@ func TestSafe_DeployThatIsCut(t *testing.T) {
 		if r := cmd.wait(5 * time.Second); r.code != -1 {
 			t.Fatalf("got exit %d, want it killed", r.code)
 		}
-		if cut, _ := s.status(t)["unfinished"].(string); cut == "" {
+		if s.afterKill(t).Unfinished == "" {
 			t.Error("status: got nothing unfinished, want the deploy that was cut off")
 		}
 		next := []string{"heal", other(f.active)}

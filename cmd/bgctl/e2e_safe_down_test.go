@@ -158,6 +158,7 @@ func (f *foreign) left(t *testing.T) []string {
 // Intent: down in somebody's folder takes exactly what docker compose would take: what
 // the file declares, never an external volume, never what has left the file.
 func TestSafe_DownTakesWhatComposeWould(t *testing.T) {
+	t.Parallel()
 	twin := newForeign(t, "twin", foreignBefore)
 	twin.write(t, foreignNow)
 	f := newForeign(t, "theirs", foreignBefore)
@@ -197,6 +198,7 @@ func TestSafe_DownTakesWhatComposeWould(t *testing.T) {
 // Intent: a name is no proof: in an empty folder nothing of a project that we did not
 // make is deleted, whether the name is given or is the folder's.
 func TestSafe_DownByNameAlone(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"-p NAME", "folder's name"} {
 		t.Run(way, func(t *testing.T) {
 			f := newForeign(t, "named", foreignPlain)
