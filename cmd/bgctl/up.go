@@ -100,7 +100,6 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 			break
 		}
 		err = a.carryOut(ctx, t, &plan, f)
-		recovered := len(plan.Recovers) > 0
 		switch {
 		case errors.Is(err, bluegreen.ErrChanged) && round < upRounds:
 			continue
@@ -108,11 +107,41 @@ func (a *app) up(ctx context.Context, f *upFlags) error {
 			return a.explain(err)
 		}
 		did = true
-		if !recovered || round >= upRounds {
+		if !plan.Again || round >= upRounds {
 			break
 		}
 	}
+	if err := a.awaitAnswer(ctx, t, f.timeout); err != nil {
+		return err
+	}
 	return a.upResult(ctx, t, f, upSummary(begin, did))
+}
+
+// answerPoll is the pause between two looks at whether a pool answers.
+const answerPoll = 200 * time.Millisecond
+
+// awaitAnswer waits until a pool answers through the proxy. A stack whose every request
+// fails is not up.
+func (a *app) awaitAnswer(ctx context.Context, t *target, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ticker := time.NewTicker(answerPoll)
+	defer ticker.Stop()
+	for {
+		d, err := t.stack.Observe(ctx)
+		if err != nil {
+			return err
+		}
+		if d.Condition() != bluegreen.Outage || len(d.Blue.Containers)+len(d.Green.Containers) == 0 {
+			return nil
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			fmt.Fprintf(a.err, "bgctl: the containers run, but no pool answers the proxy after %s: %s\n", limit, clean(d.Silence()))
+			return codeError(exitDegraded)
+		}
+	}
 }
 
 // carryOut executes one plan of `up`.

@@ -75,6 +75,7 @@ type Plan struct {
 	Recovers []string `json:"recovers,omitempty"`
 
 	left leftovers // what the plan was made to recover
+	last string    // the newest operation in the journal when the plan was made
 	stop string    // why the command ends after the recovery
 }
 
@@ -89,6 +90,9 @@ func (p *Plan) String() string {
 	var b strings.Builder
 	for _, note := range p.Notes {
 		fmt.Fprintf(&b, "note: %s\n", note)
+	}
+	for _, cut := range p.Recovers {
+		fmt.Fprintf(&b, "recovers: %s\n", cut)
 	}
 	for _, c := range p.Checks {
 		mark := "ok  "

@@ -115,14 +115,14 @@ func (p *Plan) deploySteps(d *Deployment, g guard) {
 		recheckStep(d, fmt.Sprintf("refuse unless %s still takes traffic and is ready", from), gate, to),
 		imageStep(to, spec, before),
 	)
-	end := sayDeployed
+	say, ending := sayDeployed, EndDone
 	switch {
 	case spec.Staged:
-		end = sayStaged
+		say, ending = sayStaged, EndStaged
 	case p.Action == ActRollback:
-		end = sayBack
+		say = sayBack
 	}
-	p.roll(roll{pool: to, from: from, before: before, spec: *spec, old: p.Old}, end)
+	p.roll(roll{pool: to, from: from, before: before, spec: *spec, old: p.Old}, ending, say)
 }
 
 // roll is one replacement of what stands in a pool that takes no traffic.
@@ -136,7 +136,7 @@ type roll struct {
 }
 
 // roll adds the steps of a replacement, with a journal entry of its own.
-func (p *Plan) roll(ro roll, say func(*run) string) {
+func (p *Plan) roll(ro roll, ending Ending, say func(*run) string) {
 	rel := ro.spec.Release
 	op := Operation{From: ro.from, To: ro.pool, Before: ro.before, Old: ro.old, New: &rel, Staged: ro.spec.Staged}
 	p.add(
@@ -152,7 +152,9 @@ func (p *Plan) roll(ro roll, say func(*run) string) {
 	if !ro.spec.Staged {
 		p.moveSteps()
 	}
-	p.add(closeStep(ro.pool, say))
+	end := closeStep(ro.pool, say)
+	end.act = closing{say, ending}
+	p.add(end)
 }
 
 // newSpec fills in what was not asked for.

@@ -73,7 +73,7 @@ func PlanUp(d *Deployment, spec *UpSpec) (Plan, error) {
 			p.From, p.To = ro.from, ro.pool
 		}
 		p.add(imageStep(ro.pool, &ro.spec, ro.before))
-		p.roll(ro, sayRolled)
+		p.roll(ro, EndDone, sayRolled)
 	}
 	if moves {
 		p.To = spec.Active
@@ -90,7 +90,7 @@ func PlanUp(d *Deployment, spec *UpSpec) (Plan, error) {
 			journalStep(Operation{From: p.To, To: p.To, Change: []string{"proxy: " + spec.Replace}}, asWhole),
 			replaceStep(spec.Replace, spec.LastGap),
 			closeStep(p.To, func(r *run) string {
-				return fmt.Sprintf("the proxy was replaced; nothing listened for %d ms", r.outcome.Gap.Milliseconds())
+				return "the proxy was replaced; nothing answered for " + r.outcome.Gap.Round(time.Millisecond).String()
 			}),
 		)
 	}
@@ -210,7 +210,7 @@ func PlanDown(d *Deployment, spec *DownSpec) Plan {
 		return p
 	}
 	if d.Router != nil {
-		p.left = leftOf(d.Router)
+		p.left, p.last = leftOf(d.Router), lastOf(d.Router)
 		p.add(lockStep())
 	}
 	p.add(removeStep(spec.What))

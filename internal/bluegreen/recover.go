@@ -31,6 +31,14 @@ func leftOf(st *RouterStatus) leftovers {
 	return l
 }
 
+// lastOf names the newest operation in the journal, "" when there is none.
+func lastOf(st *RouterStatus) string {
+	if st.Last == nil {
+		return ""
+	}
+	return st.Last.ID
+}
+
 // cure is what has to be done about an operation that ended in its middle.
 type cure uint8
 
@@ -159,7 +167,7 @@ func (p *Plan) recover(d *Deployment, superseding Pool) (before *Release) {
 	if d.Router == nil {
 		return nil
 	}
-	p.left = leftOf(d.Router)
+	p.left, p.last = leftOf(d.Router), lastOf(d.Router)
 	if b := d.Router.Bake; b != nil && !b.Live {
 		p.add(endBakeStep(b, d.Router.Moves))
 		p.Recovers = append(p.Recovers, bakeCutOff(b))

@@ -168,6 +168,11 @@ func (d *Deployment) Pool(pool Pool) *PoolState {
 	return nil
 }
 
+// Silence says in words why no pool can take traffic.
+func (d *Deployment) Silence() string {
+	return fmt.Sprintf("blue is %s; green is %s", describe(&d.Blue), describe(&d.Green))
+}
+
 // Standing returns the record of what stands in pool, nil when there is none.
 func (d *Deployment) Standing(pool Pool) *Standing {
 	if d.Router == nil {

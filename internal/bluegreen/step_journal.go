@@ -56,20 +56,18 @@ func (s entry) do(ctx context.Context, r *run) error {
 
 // closing closes the entry of an operation that is done, and says so.
 type closing struct {
-	say func(r *run) string
+	say    func(r *run) string
+	ending Ending
 }
 
 func closeStep(pool Pool, say func(r *run) string) Step {
-	return Step{Op: OpClose, Pool: pool, Text: "close the journal entry", act: closing{say}}
+	return Step{Op: OpClose, Pool: pool, Text: "close the journal entry", act: closing{say, EndDone}}
 }
 
 func (closing) persists() {}
 
 func (s closing) do(ctx context.Context, r *run) error {
-	r.op.Finished, r.op.Ending, r.op.Phase = r.Now(), EndDone, ""
-	if r.op.Staged {
-		r.op.Ending = EndStaged
-	}
+	r.op.Finished, r.op.Ending, r.op.Phase = r.Now(), s.ending, ""
 	r.op.Result = string(r.op.Ending)
 	r.op.Receipt = r.outcome.Receipt
 	if err := r.insist(ctx, func() error { return r.router.Finish(ctx, r.op) }); err != nil {

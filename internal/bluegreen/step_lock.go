@@ -27,7 +27,7 @@ func (lock) do(ctx context.Context, r *run) error {
 		return fmt.Errorf("read the proxy's state: %w", err)
 	}
 	r.status = st
-	if leftOf(&st) != r.plan.left {
+	if leftOf(&st) != r.plan.left || lastOf(&st) != r.plan.last {
 		return fmt.Errorf("%w: another command ended or was cut off since this plan was made; nothing was done, run the command again", ErrChanged)
 	}
 	return nil

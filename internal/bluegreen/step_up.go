@@ -84,7 +84,7 @@ func (replace) do(ctx context.Context, r *run) error {
 		return err
 	}
 	r.outcome.Gap, r.op.Gap = gap, gap
-	r.detail = fmt.Sprintf("nothing listened for %d ms", gap.Milliseconds())
+	r.detail = fmt.Sprintf("nothing answered for %s", gap.Round(time.Millisecond))
 	return r.reopen(ctx)
 }
 

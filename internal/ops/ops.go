@@ -130,6 +130,8 @@ type Plan struct {
 	// Direct is set when nothing of the deployment runs that could take a lock, or lose a
 	// request: it is carried out as it is, and Plan has no steps.
 	Direct *compose.Plan
+	// Again says that the rest is planned when this is done.
+	Again bool
 }
 
 // Empty reports whether there is nothing to do.

@@ -49,31 +49,43 @@ func (t *Target) Up(ctx context.Context, opts UpOptions) (Plan, error) {
 		return Plan{}, err
 	}
 	if d.Proxy == nil || d.Proxy.State != "running" {
-		return t.first(ctx, &opts)
+		return t.first(ctx, &d, &opts)
 	}
 	if d.Router == nil {
 		return Plan{}, fmt.Errorf("%w: the proxy runs and does not answer: %s; look at it: bgctl logs %s",
 			compose.ErrUnreachable, d.RouterErr, d.Proxy.Service)
 	}
+	if by := d.Router.Lock; by != nil {
+		// What is seen now may be the middle of what the other command does.
+		return Plan{}, &bluegreen.LockedError{Holder: *by}
+	}
 	if p := bluegreen.PlanRecover(&d); !p.Empty() {
 		// What the pools hold is known only when that is done; then `up` is planned.
 		p.Command = "bgctl up"
-		return Plan{Plan: p, Stack: &stack{Target: t, project: t.Project}}, nil
+		return Plan{Plan: p, Stack: &stack{Target: t, project: t.Project}, Again: true}, nil
 	}
 	return t.change(ctx, &d, &opts)
 }
 
-// first plans a project that does not run.
-func (t *Target) first(ctx context.Context, opts *UpOptions) (Plan, error) {
+// first plans a project whose proxy does not run. The pools that are there already stay
+// as they are until the proxy tells what they shall hold.
+func (t *Target) first(ctx context.Context, d *bluegreen.Deployment, opts *UpOptions) (Plan, error) {
 	seen, err := t.Client.Observe(ctx, t.Project)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan, err := compose.PlanUp(t.Project, seen, opts.compose(t))
+	options := opts.compose(t)
+	options.Leave = func(service string) bool {
+		return takesTraffic(t.Project, service) && role(t.Project, service) != bluegreen.RoleProxy
+	}
+	plan, err := compose.PlanUp(t.Project, seen, options)
 	if err != nil {
 		return Plan{}, err
 	}
-	return Plan{Plan: bluegreen.Plan{Action: bluegreen.ActUp, Project: t.Project.Name, Notes: notes(plan)}, Direct: plan}, nil
+	return Plan{
+		Plan:   bluegreen.Plan{Action: bluegreen.ActUp, Project: t.Project.Name, Notes: notes(plan)},
+		Direct: plan, Again: len(d.Blue.Containers)+len(d.Green.Containers) > 0 && serviceOf(t.Project, bluegreen.RoleProxy) != "",
+	}, nil
 }
 
 // notes are what the operator should know of a plan.
