@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/ops"
+	"bgctl/stack"
 )
 
 // downFlags are the flags of `bgctl down`.
@@ -50,7 +51,8 @@ type downJSON struct {
 // down removes what the file declares.
 func (a *app) down(ctx context.Context, f *downFlags) error {
 	begin := time.Now()
-	t, err := a.open(ctx)
+	// Of the embedded stack the services of --demo are part as well.
+	t, err := a.open(ctx, stack.Demo)
 	if err != nil {
 		return err
 	}

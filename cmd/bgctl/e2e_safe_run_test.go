@@ -77,7 +77,8 @@ func (s *stack) patiently(args ...string) result {
 // recoveryRE finds a recovery in the step of a plan.
 var recoveryRE = regexp.MustCompile(`(?i)recover|cut off|put back|goes back|unfinished|interrupted`)
 
-// firstStep is the line of the first step of a plan that was printed.
+// firstStep is the first line of a plan that was printed: what it recovers, else its first
+// step.
 func firstStep(plan string) string {
 	for line := range strings.Lines(plan) {
 		if stepRE.MatchString(line) {
@@ -88,7 +89,7 @@ func firstStep(plan string) string {
 }
 
 // stepRE finds the line of a step in a plan that was printed.
-var stepRE = regexp.MustCompile(`^\s*\d+\. `)
+var stepRE = regexp.MustCompile(`^(\s*\d+\.|recovers:) `)
 
 // holderRE is how a command names who holds the lock.
 var holderRE = regexp.MustCompile(`locked by \S+@\S+ \(pid \d+`)

@@ -303,7 +303,9 @@ func TestController_NothingIsSaidToBePutBackThatIsNot(t *testing.T) {
 	})
 }
 
-func TestController_SwitchToAPoolThatWasJustPutBackIsRefused(t *testing.T) {
+// A switch after a deploy that was cut off moves traffic to what stood there before, and
+// its plan says so.
+func TestController_SwitchToAPoolThatIsPutBackFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.kill(t, "after-ready")
@@ -312,11 +314,13 @@ func TestController_SwitchToAPoolThatWasJustPutBackIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = b.Execute(t.Context(), p, nil)
-		if !errors.Is(err, bluegreen.ErrChanged) || !strings.Contains(err.Error(), "v0") {
-			t.Errorf("err = %v, want ErrChanged: the plan was made for v2", err)
+		if p.New.ID != "v0" || len(p.Recovers) != 1 || !strings.Contains(p.String(), "recovers: deploy of v2") {
+			t.Errorf("moves to %s:\n%s", p.New, p.String())
 		}
-		b.check(t, bluegreen.Blue, "v1", "v0")
+		if _, err = b.Execute(t.Context(), p, nil); err != nil {
+			t.Error(err)
+		}
+		b.check(t, bluegreen.Green, "v1", "v0")
 	})
 }
 

@@ -76,7 +76,6 @@ type Plan struct {
 
 	left leftovers // what the plan was made to recover
 	last string    // the newest operation in the journal when the plan was made
-	stop string    // why the command ends after the recovery
 }
 
 // Empty reports whether there is nothing to do.

@@ -40,6 +40,8 @@ func PlanChaos(d *Deployment, pool Pool, opts ChaosOptions) (Plan, error) {
 	if err := needRouter(d, ActChaos); err != nil {
 		return p, err
 	}
+	cut := d
+	d = recovered(d)
 	p.Checks = chaosChecks(d, pool)
 	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
@@ -47,7 +49,7 @@ func PlanChaos(d *Deployment, pool Pool, opts ChaosOptions) (Plan, error) {
 	if opts.For > 0 {
 		p.Command += " --for " + opts.For.String()
 	}
-	p.recover(d, NoPool)
+	p.recover(cut, NoPool)
 	gate := func(d *Deployment) error {
 		again := Plan{Action: ActChaos, Checks: chaosChecks(d, pool)}
 		return again.gate(guardOf(opts.Force))

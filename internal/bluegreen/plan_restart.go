@@ -25,11 +25,13 @@ func PlanRestart(d *Deployment, pool Pool, container string, opts RollbackOption
 	if container != "" {
 		p.Command = "bgctl restart " + chosen[0].Name
 	}
+	cut := d
+	d = recovered(d)
 	p.Checks = restartChecks(d, pool)
 	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
 	}
-	p.recover(d, NoPool)
+	p.recover(cut, NoPool)
 	gate := func(d *Deployment) error {
 		again := Plan{Action: ActRestart, Checks: restartChecks(d, pool)}
 		return again.gate(guardOf(opts.Force))

@@ -58,6 +58,8 @@ func PlanRollback(d *Deployment, opts RollbackOptions) (Plan, error) {
 		}
 	}
 	p.Undo = "bgctl switch " + p.From.String()
+	cut := d
+	d = recovered(d)
 	holds := d.Pool(p.To).Holds()
 	p.Old, p.New = d.Pool(p.From).Holds(), &prev.Release
 	back := Check{
@@ -69,7 +71,7 @@ func PlanRollback(d *Deployment, opts RollbackOptions) (Plan, error) {
 		if err := p.gate(guardOf(opts.Force)); err != nil {
 			return p, err
 		}
-		p.recover(d, NoPool)
+		p.recover(cut, NoPool)
 		p.switchSteps(d, &SwitchOptions{Force: opts.Force}, sayBack)
 		return p, nil
 	}
@@ -80,7 +82,7 @@ func PlanRollback(d *Deployment, opts RollbackOptions) (Plan, error) {
 	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
 	}
-	p.deploySteps(d, guardOf(opts.Force))
+	p.deploySteps(cut, guardOf(opts.Force))
 	return p, nil
 }
 

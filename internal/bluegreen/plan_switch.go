@@ -25,13 +25,15 @@ func PlanSwitch(d *Deployment, to Pool, opts SwitchOptions) (Plan, error) {
 	if d.Active() == to {
 		return p, nil
 	}
+	cut := d
+	d = recovered(d)
 	p.Undo = "bgctl switch " + d.Active().String()
 	p.Old, p.New = d.Pool(d.Active()).Holds(), d.Pool(to).Holds()
 	p.Checks = poolChecks(d, to)
 	if err := p.gate(guardOf(opts.Force)); err != nil {
 		return p, err
 	}
-	p.recover(d, NoPool)
+	p.recover(cut, NoPool)
 	p.switchSteps(d, &opts, sayMoved)
 	p.bakeStep(opts.Bake)
 	return p, nil

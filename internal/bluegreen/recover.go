@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -190,10 +191,30 @@ func (p *Plan) recover(d *Deployment, superseding Pool) (before *Release) {
 		p.add(w.steps(op, failure{})...)
 	}
 	p.Recovers = append(p.Recovers, cutOff(op, d.Active(), result))
-	if w.cure == cureRestore && (p.Action == ActSwitch || p.Action == ActRollback) && op.To == p.To {
-		p.stop = fmt.Sprintf("%s holds %s again, not what was half deployed; run the command again to move traffic there", op.To, op.Before)
-	}
 	return before
+}
+
+// recovered is the deployment as it is when what was cut off has been ended: plans are
+// gated on that. A pool that gets its old release back counts as ready; the steps that put
+// it back wait for it, and whoever sends users there asks it first.
+func recovered(d *Deployment) *Deployment {
+	if d.Router == nil || d.Router.Unfinished == nil {
+		return d
+	}
+	op := d.Router.Unfinished
+	if w := recoverOperation(op, d); w.cure != cureRestore || op.Before == nil {
+		return d
+	}
+	out := *d
+	ps := out.Pool(op.To)
+	ps.Answer = nil
+	ps.Containers = slices.Clone(ps.Containers)
+	for i := range ps.Containers {
+		c := &ps.Containers[i]
+		c.Image, c.ImageID, c.Release = op.Before.Image, op.Before.ImageID, op.Before.ID
+		c.State, c.Health, c.Restarts = "running", "", 0
+	}
+	return &out
 }
 
 // PlanRecover plans nothing but the end of what commands that were cut off left in their
@@ -275,9 +296,6 @@ func (s settle) do(ctx context.Context, r *run) error {
 	} else {
 		r.detail = cutOff(&s.op, active, op.Result)
 		r.outcome.Recovered = join(r.outcome.Recovered, r.detail)
-	}
-	if s.cause == nil && r.plan.stop != "" {
-		return fmt.Errorf("%w: %s", ErrChanged, r.plan.stop)
 	}
 	return nil
 }

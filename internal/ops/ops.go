@@ -149,6 +149,12 @@ func (t *Target) Down(ctx context.Context, opts DownOptions) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+	if len(plan.Operations) == 0 && len(plan.Kept) > 0 {
+		return Plan{}, &bluegreen.RefusedError{
+			Action: bluegreen.ActDown, Reasons: []string{fmt.Sprintf("nothing of project %s may be removed from here: %s", t.Project.Name, kept(plan.Kept))},
+			Hint: "go to the folder of its compose file, or name that with -f",
+		}
+	}
 	spec := bluegreen.DownSpec{Command: "bgctl down", What: lines(plan), Notes: plan.Kept}
 	if opts.Volumes {
 		spec.Command += " --volumes"
@@ -162,6 +168,14 @@ func (t *Target) Down(ctx context.Context, opts DownOptions) (Plan, error) {
 		out.Direct = plan
 	}
 	return out, nil
+}
+
+// kept words what a removal leaves: the first reason, and how many there are.
+func kept(reasons []string) string {
+	if n := len(reasons) - 1; n > 0 {
+		return fmt.Sprintf("%s, and %d more", reasons[0], n)
+	}
+	return reasons[0]
 }
 
 // among reports whether a text names one of some words.
