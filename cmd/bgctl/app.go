@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
@@ -108,11 +109,28 @@ type target struct {
 
 // open loads the project and reaches the engine.
 func (a *app) open(ctx context.Context, overrides ...[]byte) (*target, error) {
-	project, err := a.load(ctx, overrides...)
-	if err != nil {
+	var project *compose.Project
+	var client *compose.Client
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		project, err = a.load(both, overrides...)
+		return err
+	})
+	var unreachable error
+	group.Go(func() error {
+		client, unreachable = a.connect(ctx)
+		return nil // what is wrong with the file is said first
+	})
+	if err := group.Wait(); err != nil {
+		if client != nil {
+			_ = client.Close() // nothing is in flight
+		}
 		return nil, err
 	}
-	return a.reach(ctx, project)
+	if unreachable != nil {
+		return nil, unreachable
+	}
+	return a.target(client, project), nil
 }
 
 // reach reaches the engine for a project.
@@ -121,10 +139,15 @@ func (a *app) reach(ctx context.Context, project *compose.Project) (*target, err
 	if err != nil {
 		return nil, err
 	}
+	return a.target(client, project), nil
+}
+
+// target is a project on an engine.
+func (a *app) target(client *compose.Client, project *compose.Project) *target {
 	return &target{
 		client: client, project: project,
 		stack: &deployment.Stack{Client: client, Project: project.Name, Now: time.Now},
-	}, nil
+	}
 }
 
 // close ends the connections.

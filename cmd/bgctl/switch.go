@@ -178,7 +178,7 @@ func (a *app) meterOf(ctx context.Context, t *target) bluegreen.Meter {
 // controller wires the controller to the target. A nil meter measures nothing.
 func (a *app) controller(t *target, meter bluegreen.Meter, asked time.Time) *bluegreen.Controller {
 	return &bluegreen.Controller{
-		Observe: t.stack.Observe, Open: t.stack.Open, Engine: t.stack,
+		Observe: t.stack.Observe, Look: t.stack.Look, Open: t.stack.Open, Engine: t.stack,
 		Holder: a.holder(), Now: time.Now, Asked: asked, Failpoint: a.failpoint(),
 		SaveEnv: a.envSaver(), Meter: meter, Install: a.installer(t), Gauge: a.gauge(t),
 	}

@@ -62,6 +62,8 @@ type Outcome struct {
 // takes, and when one fails those of [PlanRecover].
 type Controller struct {
 	Observe func(ctx context.Context) (Deployment, error)
+	// Look is Observe through a connection to the proxy that is there already; may be nil.
+	Look    func(ctx context.Context, router Router) (Deployment, error)
 	Open    func(ctx context.Context) (Router, error)
 	Engine  Engine
 	Install Installer                                    // nil: releases cannot be replaced
@@ -156,6 +158,15 @@ func (c *Controller) Execute(ctx context.Context, plan Plan, on func(Progress)) 
 	r.stopMeter(ctx)
 	r.leave(ctx)
 	return r.outcome, err
+}
+
+// observe observes, through the connection of the run where that is possible: another one
+// costs more than all the rest of a look.
+func (r *run) observe(ctx context.Context) (Deployment, error) {
+	if r.Look == nil {
+		return r.Observe(ctx)
+	}
+	return r.Look(ctx, r.router)
 }
 
 // leave unlocks and ends the connection. Closing ends the agent, and with it the lock, but
@@ -341,7 +352,7 @@ func (r *run) undo(ctx context.Context, cause error) error {
 	_, err := r.mend(ctx)
 	var d Deployment
 	if err == nil {
-		d, err = r.Observe(ctx)
+		d, err = r.observe(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("%w; what had begun could not be undone (%w); finish or undo it: bgctl heal %s", cause, err, op.To)

@@ -377,7 +377,7 @@ func (r *run) unready(ctx context.Context, pool Pool, cause error) error {
 	out := &UnreadyError{Pool: pool, Reason: cause.Error()}
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil || r.Install == nil {
 		return out // poorer, not wrong
 	}

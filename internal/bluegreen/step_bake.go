@@ -65,7 +65,7 @@ func (s bake) do(ctx context.Context, r *run) error {
 		Operation: r.op.ID, Pool: s.pool, From: s.from, By: r.holder(), Since: begin,
 		Until: begin.Add(s.spec.For), Threshold: s.spec.Threshold,
 	}
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err == nil {
 		err = r.router.BeginBake(ctx, b)
 	}
@@ -96,7 +96,7 @@ func (r *run) watch(ctx context.Context, b *Bake, verdict func() (Verdict, error
 		if err != nil {
 			r.warn("the access log cannot be read: " + err.Error())
 		}
-		d, oerr := r.Observe(ctx)
+		d, oerr := r.observe(ctx)
 		switch {
 		case oerr != nil || d.Router == nil: // the engine or the proxy is away: traffic is where it was
 		case d.Active() != b.Pool:
@@ -134,7 +134,7 @@ func (b *Bake) judge(ps *PoolState, ill int) int {
 
 // ended says how another operator ended the bake.
 func (r *run) ended(ctx context.Context, b *Bake) error {
-	if d, err := r.Observe(ctx); err == nil && d.Router != nil && d.Active() != b.Pool {
+	if d, err := r.observe(ctx); err == nil && d.Router != nil && d.Active() != b.Pool {
 		return &RolledBackError{Pool: b.Pool, To: d.Active(), After: r.Now().Sub(b.Since), Reason: "another operator moved traffic"}
 	}
 	return errPromoted
@@ -186,7 +186,7 @@ func (r *run) recordBake(ctx context.Context, b *Bake) {
 // has the lock, and leaves traffic alone when the old pool could not carry it.
 func (r *run) rollBack(ctx context.Context, b *Bake, why *RolledBackError) error {
 	r.ending = true
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s, but traffic could not be moved back: %w", why.Reason, err)

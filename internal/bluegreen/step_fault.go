@@ -137,7 +137,7 @@ func (repair) persists() {}
 func (s repair) do(ctx context.Context, r *run) error {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func drainStep(pool Pool) Step {
 }
 
 func (s drain) do(ctx context.Context, r *run) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s restore) do(ctx context.Context, r *run) error {
 
 // empty stops every container of the pool.
 func (s restore) empty(ctx context.Context, r *run) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}

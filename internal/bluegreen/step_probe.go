@@ -32,7 +32,7 @@ func probeStep(pool Pool, count int) Step {
 }
 
 func (s probe) do(ctx context.Context, r *run) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}

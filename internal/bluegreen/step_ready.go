@@ -41,7 +41,7 @@ func (s ready) do(ctx context.Context, r *run) error {
 
 // isReady asks once whether the pool can take traffic.
 func (r *run) isReady(ctx context.Context, pool Pool) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func backStep(pool Pool) Step {
 func (back) persists() {}
 
 func (s back) do(ctx context.Context, r *run) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (s fresh) do(ctx context.Context, r *run) error {
 
 // look asks once; final says that waiting longer is of no use.
 func (s fresh) look(ctx context.Context, r *run) (final bool, err error) {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return false, err
 	}

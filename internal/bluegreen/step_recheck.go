@@ -27,7 +27,7 @@ func recheckStep(d *Deployment, text string, gate func(d *Deployment) error, poo
 }
 
 func (s recheck) do(ctx context.Context, r *run) error {
-	d, err := r.Observe(ctx)
+	d, err := r.observe(ctx)
 	if err != nil {
 		return err
 	}

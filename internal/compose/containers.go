@@ -75,6 +75,13 @@ func (c Container) Ready() bool {
 // Containers lists a project's containers in all states, one-off containers
 // (docker compose run) excluded, ordered by service, number and name.
 func (c *Client) Containers(ctx context.Context, project string) ([]Container, error) {
+	return c.ContainersEarly(ctx, project, nil)
+}
+
+// ContainersEarly is [Client.Containers] that calls early, which may be nil, as soon as
+// the engine has listed the containers, with ID, service, labels and state of each: what
+// begins there runs beside the longer look at them all.
+func (c *Client) ContainersEarly(ctx context.Context, project string, early func([]Container)) ([]Container, error) {
 	ctx, cancel := within(ctx, readTimeout)
 	defer cancel()
 	list, err := c.api.ContainerList(ctx, container.ListOptions{
@@ -83,6 +90,13 @@ func (c *Client) Containers(ctx context.Context, project string) ([]Container, e
 	})
 	if err != nil {
 		return nil, c.wrap("list the containers of project "+project, err)
+	}
+	if early != nil {
+		var heads []Container
+		for i := range list {
+			heads = append(heads, Container{ID: list[i].ID, Service: list[i].Labels[serviceLabel], Labels: list[i].Labels, State: list[i].State})
+		}
+		early(heads)
 	}
 	found := make([]*Container, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)

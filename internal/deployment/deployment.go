@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
 	"bgctl/internal/proxy"
@@ -45,18 +47,24 @@ var _ bluegreen.Engine = (*Stack)(nil)
 // Observe reads the containers and asks the proxy for its state. A proxy that
 // does not answer is part of the observation, not an error.
 func (s *Stack) Observe(ctx context.Context) (bluegreen.Deployment, error) {
-	d := bluegreen.Deployment{
-		Project: s.Project, At: s.Now(),
-		Blue: bluegreen.PoolState{Pool: bluegreen.Blue}, Green: bluegreen.PoolState{Pool: bluegreen.Green},
-	}
-	containers, err := s.Client.Containers(ctx, s.Project)
+	// Reaching the agent takes as long as reading the containers: both are done at once.
+	dialling := make(chan struct{})
+	close(dialling)
+	d, err := s.containers(ctx, func(heads []compose.Container) {
+		for i := range heads {
+			if role(&heads[i]) == bluegreen.RoleProxy && heads[i].State == "running" {
+				dialling = make(chan struct{})
+				go func(id string, done chan<- struct{}) {
+					defer close(done)
+					_, _, _ = s.open(ctx, id) // whoever wants the session next is told what failed
+				}(heads[i].ID, dialling)
+				return
+			}
+		}
+	})
+	<-dialling
 	if err != nil {
 		return d, err
-	}
-	for i := range containers {
-		if !compose.IsAside(containers[i].Name) {
-			place(&d, translate(&containers[i]))
-		}
 	}
 	if d.Proxy == nil {
 		d.RouterErr = "there is no proxy container"
@@ -72,7 +80,53 @@ func (s *Stack) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 		d.RouterErr = err.Error()
 		return d, ctx.Err()
 	}
-	d.Router = &st
+	tell(&d, &st)
+	return d, nil
+}
+
+// Look reads the containers, and asks the proxy for its state over a connection that the
+// caller has. A proxy that does not answer is an error.
+func (s *Stack) Look(ctx context.Context, router bluegreen.Router) (bluegreen.Deployment, error) {
+	var d bluegreen.Deployment
+	var st bluegreen.RouterStatus
+	group, both := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		d, err = s.containers(both, nil)
+		return err
+	})
+	group.Go(func() (err error) {
+		st, err = router.Status(ctx) // a call that is given up costs the connection
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return d, err
+	}
+	tell(&d, &st)
+	return d, nil
+}
+
+// containers reads the containers and gives them their roles. early is told the proxy's
+// container before the rest is read.
+func (s *Stack) containers(ctx context.Context, early func([]compose.Container)) (bluegreen.Deployment, error) {
+	d := bluegreen.Deployment{
+		Project: s.Project, At: s.Now(),
+		Blue: bluegreen.PoolState{Pool: bluegreen.Blue}, Green: bluegreen.PoolState{Pool: bluegreen.Green},
+	}
+	containers, err := s.Client.ContainersEarly(ctx, s.Project, early)
+	if err != nil {
+		return d, err
+	}
+	for i := range containers {
+		if !compose.IsAside(containers[i].Name) {
+			place(&d, translate(&containers[i]))
+		}
+	}
+	return d, nil
+}
+
+// tell adds what the proxy says of itself and of the pools.
+func tell(d *bluegreen.Deployment, st *bluegreen.RouterStatus) {
+	d.Router = st
 	for pool, answer := range st.Answers {
 		if ps := d.Pool(pool); ps != nil {
 			ps.Answer = &answer
@@ -83,7 +137,6 @@ func (s *Stack) Observe(ctx context.Context) (bluegreen.Deployment, error) {
 			ps.Fault = &st.Faults[i]
 		}
 	}
-	return d, nil
 }
 
 // status asks the kept session, and a new one once when that one has died.
