@@ -136,7 +136,7 @@ func TestReleaseOf(t *testing.T) {
 }
 
 func TestParseImage_RefusesWhatIsNone(t *testing.T) {
-	for _, bad := range []string{"", "--force", "two words", "Shop:v2", "shop:", "shop:v 2", "shop@sha256:12", "shop:v2\n", "shop:" + strings.Repeat("v", 129), "shop@sha256:" + strings.Repeat("0", 65)} {
+	for _, bad := range []string{"", ".", "..", "/", "a//b", "a b", "$(id)", "--force", "two words", "Shop:v2", "shop:", "shop:v 2", "shop@sha256:12", "shop:v2\n", "shop:" + strings.Repeat("v", 129), "shop@sha256:" + strings.Repeat("0", 65)} {
 		if _, err := bluegreen.ParseImage(bad); err == nil {
 			t.Errorf("ParseImage(%q) succeeded", bad)
 		}

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/distribution/reference"
 )
 
 // PullPolicy says when an image is asked of its registry.
@@ -207,9 +209,13 @@ func deployUndo(spec *DeploySpec, before *Release) string {
 	case before == nil:
 		return ""
 	}
-	undo := "bgctl deploy " + before.Image
-	if before.ID != "" {
-		undo += " --release " + before.ID
+	image, err := ParseImage(before.Image)
+	if err != nil {
+		return "" // the text is foreign, and no command would take it
+	}
+	undo := "bgctl deploy " + image
+	if id, err := ParseRelease(before.ID); err == nil {
+		undo += " --release " + id
 	}
 	return undo + " --no-switch"
 }
@@ -235,25 +241,23 @@ func deployCommand(spec *DeploySpec, opts *DeployOptions) string {
 // upper is the pool as the names of variables have it.
 func upper(p Pool) string { return strings.ToUpper(p.String()) }
 
-// Bounds of an image reference and of a release. They are no part of the patterns, where
-// they would take milliseconds to compile at the start of every health check and agent.
-const (
-	maxTag     = 128
-	digestLen  = len("sha256:") + 64
-	maxRelease = 128
-)
-
-// referenceRE splits an image reference: repository, tag, digest.
-var referenceRE = regexp.MustCompile(`^([^@\s]+?)(?::([A-Za-z0-9_][A-Za-z0-9_.-]*))?(?:@(sha256:[0-9a-f]+))?$`)
+// maxRelease is how long a release may be called.
+const maxRelease = 128
 
 // splitReference returns repository, tag and digest of an image reference. What it does
 // not name is empty, and all three are when it is none.
 func splitReference(s string) (repo, tag, digest string) {
-	m := referenceRE.FindStringSubmatch(s)
-	if m == nil || len(m[2]) > maxTag || m[3] != "" && len(m[3]) != digestLen {
+	named, err := reference.ParseNormalizedNamed(s)
+	if err != nil {
 		return "", "", ""
 	}
-	return m[1], m[2], m[3]
+	if t, ok := named.(reference.Tagged); ok {
+		tag = t.Tag()
+	}
+	if d, ok := named.(reference.Digested); ok {
+		digest = d.Digest().String()
+	}
+	return reference.FamiliarName(named), tag, digest
 }
 
 // ReleaseOf is what a release is called when nobody says: the image's tag, else
@@ -276,8 +280,7 @@ func ReleaseOf(image string) string {
 
 // ParseImage refuses what cannot be the reference of an image.
 func ParseImage(s string) (string, error) {
-	repo, _, _ := splitReference(s)
-	if strings.HasPrefix(s, "-") || repo == "" || strings.ToLower(repo) != repo || strings.HasSuffix(repo, ":") {
+	if repo, _, _ := splitReference(s); repo == "" {
 		return "", fmt.Errorf("%q is no image: want something like registry.example/shop:1.5.0", s)
 	}
 	return s, nil

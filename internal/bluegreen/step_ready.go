@@ -48,7 +48,8 @@ func (r *run) isReady(ctx context.Context, pool Pool) error {
 	ps := *d.Pool(pool)
 	ps.Answer = nil // this step asks for itself
 	for i := range ps.Containers {
-		if ps.Containers[i].Up() {
+		// What the engine says of a health check is up to an interval old.
+		if c := &ps.Containers[i]; c.Ready() || c.State == "running" && r.Engine.Check(ctx, c.ID) == nil {
 			_, err := r.probes(ctx, &ps, 1)
 			return err
 		}
