@@ -103,11 +103,14 @@ func (p *Plan) String() string {
 	if p.Empty() {
 		b.WriteString("nothing to do\n")
 	}
-	digits := len(strconv.Itoa(len(p.Steps)))
+	digits, width := len(strconv.Itoa(len(p.Steps))), 8
+	for _, s := range p.Steps {
+		width = max(width, len(s.Op))
+	}
 	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "%*d. %-8s %s\n", digits, i+1, s.Op, s.Text)
+		fmt.Fprintf(&b, "%*d. %-*s %s\n", digits, i+1, width, s.Op, s.Text)
 		for _, line := range s.Detail {
-			fmt.Fprintf(&b, "%*s%s\n", digits+11, "", line)
+			fmt.Fprintf(&b, "%*s%s\n", digits+width+3, "", line)
 		}
 	}
 	if p.Undo != "" {

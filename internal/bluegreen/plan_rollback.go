@@ -26,7 +26,7 @@ func FindPrevious(d *Deployment) *Previous {
 		if !op.Moved() || op.Old == nil {
 			continue
 		}
-		if op.Old.Same(op.New) {
+		if op.Kind == ActUp && op.Old.Same(op.New) {
 			continue // the same release, with another configuration
 		}
 		if op.Kind == ActRollback {
