@@ -246,6 +246,12 @@ func (f *difference) proxy(ctx context.Context) error {
 		spec.Changed, err = r.Configure(ctx, bluegreen.Configuration{Settings: spec.Settings, Check: true})
 		return err
 	})
+	if slices.Contains(spec.Changed, "PORT") {
+		return &bluegreen.RefusedError{
+			Action: bluegreen.ActUp, Reasons: []string{"PORT cannot change while the stack runs: pools and proxy would have to change at the same moment"},
+			Hint: "nothing was changed; take the stack down, then bring it up: bgctl down, bgctl up",
+		}
+	}
 	if outdated, old := errors.AsType[*proxy.OutdatedError](err); old {
 		if len(plan.LiveDrift[serviceOf(project, bluegreen.RoleProxy)]) == 0 {
 			return nil
