@@ -76,10 +76,12 @@ func wrongs() []wrong {
 		{"memory", Failed, "1 times", "mem_limit of app_green", func(w *world) { w.container("app_green").OOMKilled = true }},
 		{"environment", Warning, "values than the files have now for: WINDOW_SIZE", "bgctl up --dry-run", func(w *world) { w.container("alert_watcher").Env["WINDOW_SIZE"] = "7" }},
 		{"environment", Warning, "values than the files have now for: FAIL_TIMEOUT", "bgctl up --dry-run", func(w *world) { w.deployment.Router.Settings["FAIL_TIMEOUT"] = "7s" }},
+		{"environment", Warning, "values than the files have now for: RETRY_NON_IDEMPOTENT", "bgctl up --dry-run", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/a,/a" }},
 		{"environment", Warning, "values than the files have now for: GREETING", "bgctl up --dry-run", func(w *world) {
 			w.change = func(p *compose.Project) { greeting := "hello"; p.Services["nginx"].Environment["GREETING"] = &greeting }
 		}},
 		{"images", Warning, "means newimage", "bgctl up --dry-run", func(w *world) { w.observed.Images["bgctl:local"] = compose.ObservedImage{ID: "sha256:newimage"} }},
+		{"images", Warning, "which ana@host put there; the files say shop:2, which is not on this engine", "bgctl up --dry-run", func(w *world) { w.env["BLUE_IMAGE"] = "shop:2" }},
 		{"images", Warning, "no longer on this engine", "docker pull", func(w *world) { delete(w.observed.Images, "bgctl-proxy:local") }},
 		{"releases", Warning, "ana@host put r9 (shop:9) (image nine) there", "bgctl history", func(w *world) {
 			w.deployment.Router.Standing[1].Release = bluegreen.Release{ID: "r9", Image: "shop:9", ImageID: "sha256:nine"}
@@ -362,7 +364,11 @@ func TestRun_Remarks(t *testing.T) {
 	}{
 		{"ports", "past ufw", func(w *world) { w.container("nginx").Ports = []compose.Port{{HostIP: "0.0.0.0", HostPort: 8080}} }},
 		{"pool-headers", "no X-App-Pool and no X-Release-Id", func(w *world) { w.answer(bluegreen.Blue, &bluegreen.ProbeResult{Status: 204}) }},
-		{"images", "which ana@host put there", func(w *world) { w.env["BLUE_IMAGE"] = "shop:2" }},
+		{"images", "the name means another image by now", func(w *world) {
+			w.env["BLUE_IMAGE"] = "shop:1"
+			w.populate()
+			w.observed.Images["shop:1"] = compose.ObservedImage{ID: "sha256:moved"}
+		}},
 		{"keep-alive", "ends every connection", func(w *world) { w.idle.Idle[bluegreen.Blue][0].Closes = true }},
 		{"releases", "a rollback would change nothing", func(w *world) {
 			w.deployment.Green.Containers[0].Release = w.deployment.Blue.Containers[0].Release

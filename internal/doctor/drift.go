@@ -51,17 +51,14 @@ func wanted(s *types.ServiceConfig) map[string]string {
 	return out
 }
 
-// withSettings puts the proxy's settings in as the proxy reads them. Settings that the
-// proxy cannot read are left out: proxy-settings tells of them.
+// withSettings puts the proxy's settings in as the proxy reads them, or leaves them as
+// they are written when the proxy cannot read them.
 func withSettings(want map[string]string, s *types.ServiceConfig) map[string]string {
 	set, _, err := proxy.LoadSettings(environment(s), embeddedResolver)
-	if err == nil {
-		return overlay(want, set.Values)
+	if err != nil {
+		return want
 	}
-	for _, name := range proxy.SettingNames() {
-		delete(want, name)
-	}
-	return want
+	return overlay(want, set.Values)
 }
 
 // overlay is base with the values of over.
@@ -146,15 +143,22 @@ func checkImages(ctx context.Context, p *patient) ([]finding, error) {
 }
 
 // judgeStandingImage: what the deployment itself put into a pool stays there, whatever
-// the name of the image means by now. Another image in the pool is told by releases.
+// the name of the image means by now. Files that name another image are out of step.
+// Another image in the pool than the deployment put there is told by releases.
 func judgeStandingImage(c *compose.Container, s *bluegreen.Standing, ref, id string) []finding {
-	if s.Release.ImageID != c.ImageID || id == c.ImageID || id == "" && c.Image == ref {
+	seen := fmt.Sprintf("runs the image %s of %s, which %s@%s put there", shortID(c.ImageID), &s.Release, s.By.User, s.By.Host)
+	const remedy = "see what would change: bgctl up --dry-run"
+	switch {
+	case s.Release.ImageID != c.ImageID || id == c.ImageID:
 		return nil
+	case s.Release.Image == ref && id != "":
+		return []finding{{OK, c.Name, seen + "; the name means another image by now, which does not come in by itself", ""}}
+	case s.Release.Image == ref:
+		return nil
+	case id == "":
+		return []finding{{Warning, c.Name, seen + "; the files say " + ref + ", which is not on this engine", remedy}}
 	}
-	return []finding{{
-		OK, c.Name, fmt.Sprintf("runs the image %s of %s, which %s@%s put there; the files say %s, another image by now", shortID(c.ImageID), &s.Release, s.By.User, s.By.Host, ref),
-		"see what the next up would do: bgctl up --dry-run",
-	}}
+	return []finding{{Warning, c.Name, seen + "; the files say " + ref, remedy}}
 }
 
 // judgeImage: a tag that moved is the release that the next up brings in.
