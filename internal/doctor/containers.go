@@ -59,6 +59,31 @@ func judgeRoles(project string, list []compose.Container) []finding {
 	return out
 }
 
+// checkService asks whether anybody answers requests.
+func checkService(ctx context.Context, p *patient) ([]finding, error) {
+	d, err := p.deployment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judgeService(d), nil
+}
+
+// judgeService: a deployment that is down was stopped or never started, an outage has
+// something that runs and answers nobody.
+func judgeService(d *bluegreen.Deployment) []finding {
+	switch condition := d.Condition(); {
+	case condition == bluegreen.Down:
+		return []finding{{Failed, "deployment", "nothing of it runs", "bgctl up"}}
+	case condition != bluegreen.Outage:
+		return nil
+	case d.Proxy == nil:
+		return []finding{{Failed, "deployment", "no request is answered: there is no container of the proxy", "bgctl up"}}
+	case d.Proxy.State != "running":
+		return []finding{{Failed, "deployment", "no request is answered: the proxy's container is " + d.Proxy.State, "bgctl up"}}
+	}
+	return []finding{{Failed, "deployment", "no request is answered: neither pool is ready", "bgctl heal " + d.Active().String()}}
+}
+
 // ours are the containers of the deployment, without one-shot services of the project.
 func (p *patient) ours(ctx context.Context) ([]*compose.Container, error) {
 	list, err := p.containers(ctx)

@@ -38,11 +38,13 @@ func wrongs() []wrong {
 			w.loadErr = errors.New(`read the environment file: line 3: unterminated quoted value "https://hooks.example/services/T0/B0/s3cr3tpiece`)
 		}},
 		{"proxy-settings", Failed, `LOG_KEEP="x"`, "bgctl up --dry-run", func(w *world) { w.env["LOG_KEEP"], w.env["FAIL_TIMEOUT"] = "x", "soon" }},
-		{"proxy-settings", Warning, "fails at once", "4s", func(w *world) { w.env["PROXY_READ_TIMEOUT"] = "0" }},
-		{"proxy-settings", Failed, "/search is named twice", "once", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/search,/search" }},
-		{"proxy-settings", Failed, "second location /", "RETRY_NON_IDEMPOTENT=on", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/" }},
+		{"proxy-settings", Failed, `PROXY_READ_TIMEOUT="0"`, "bgctl up --dry-run", func(w *world) { w.env["PROXY_READ_TIMEOUT"] = "0" }},
+		{"proxy-settings", Warning, "no limit", "8s", func(w *world) { w.env["RETRY_TIMEOUT"] = "0" }},
+		{"proxy-settings", Failed, "/search is there twice", "bgctl up --dry-run", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/search,/search" }},
+		{"proxy-settings", Failed, "on instead of the prefix /", "bgctl up --dry-run", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/" }},
 		{"proxy-settings", Failed, "/c comes before", "longer path", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/c" }},
-		{"proxy-settings", Failed, "rotated so often", "LOG_MAX_SIZE=64m", func(w *world) { w.env["LOG_MAX_SIZE"] = "0" }},
+		{"proxy-settings", Failed, "rotated so often", "LOG_MAX_SIZE=64m", func(w *world) { w.env["LOG_MAX_SIZE"] = "100k" }},
+		{"proxy-settings", Failed, "rotated all the time", "bgctl up --dry-run", func(w *world) { w.env["LOG_MAX_SIZE"] = "0" }},
 		{"nginx-test", Failed, "duplicate location", "bgctl doctor", func(w *world) { w.exam.Conf = &proxy.ConfTest{Output: `[emerg] duplicate location "/a"`} }},
 		{"env-mode", Failed, "mode 0666", "chmod 600", func(w *world) { w.dotEnv(0o666, "PORT=3000\n") }},
 		{"env-mode", Warning, "SLACK_WEBHOOK_URL", "chmod 600", func(w *world) { w.dotEnv(0o644, "SLACK_WEBHOOK_URL=https://hooks.example/x\n") }},
@@ -73,13 +75,27 @@ func wrongs() []wrong {
 		}},
 		{"memory", Failed, "1 times", "mem_limit of app_green", func(w *world) { w.container("app_green").OOMKilled = true }},
 		{"environment", Warning, "values than the files have now for: WINDOW_SIZE", "bgctl up --dry-run", func(w *world) { w.container("alert_watcher").Env["WINDOW_SIZE"] = "7" }},
+		{"environment", Warning, "values than the files have now for: FAIL_TIMEOUT", "bgctl up --dry-run", func(w *world) { w.deployment.Router.Settings["FAIL_TIMEOUT"] = "7s" }},
+		{"environment", Warning, "values than the files have now for: RETRY_NON_IDEMPOTENT", "bgctl up --dry-run", func(w *world) { w.env["RETRY_NON_IDEMPOTENT"] = "/a,/a" }},
+		{"environment", Warning, "values than the files have now for: GREETING", "bgctl up --dry-run", func(w *world) {
+			w.change = func(p *compose.Project) { greeting := "hello"; p.Services["nginx"].Environment["GREETING"] = &greeting }
+		}},
 		{"images", Warning, "means newimage", "bgctl up --dry-run", func(w *world) { w.observed.Images["bgctl:local"] = compose.ObservedImage{ID: "sha256:newimage"} }},
+		{"images", Warning, "which ana@host put there; the files say shop:2, which is not on this engine", "bgctl up --dry-run", func(w *world) { w.env["BLUE_IMAGE"] = "shop:2" }},
 		{"images", Warning, "no longer on this engine", "docker pull", func(w *world) { delete(w.observed.Images, "bgctl-proxy:local") }},
-		{"releases", Warning, "the journal has r9", "bgctl history", func(w *world) {
-			w.deployment.Router.Moves = []bluegreen.Operation{{
-				Kind: bluegreen.ActDeploy, From: bluegreen.Blue, To: bluegreen.Green, Finished: w.now, Result: "done",
-				Before: &bluegreen.Release{ID: "r1"}, New: &bluegreen.Release{ID: "r9", ImageID: "sha256:nine"},
-			}}
+		{"releases", Warning, "ana@host put r9 (shop:9) (image nine) there", "bgctl history", func(w *world) {
+			w.deployment.Router.Standing[1].Release = bluegreen.Release{ID: "r9", Image: "shop:9", ImageID: "sha256:nine"}
+		}},
+		{"service", Failed, "nothing of it runs", "bgctl up", func(w *world) {
+			w.deployment.Proxy.State, w.deployment.Blue.Containers, w.deployment.Green.Containers = "exited", nil, nil
+		}},
+		{"service", Failed, "the proxy's container is exited", "bgctl up", func(w *world) { w.deployment.Proxy.State = "exited" }},
+		{"service", Failed, "neither pool is ready", "bgctl heal blue", func(w *world) {
+			w.answer(bluegreen.Blue, &bluegreen.ProbeResult{Err: "no answer within 1s"})
+			w.deployment.Green.Containers[0].State = "exited"
+		}},
+		{"trouble", Failed, "the log rotation does not work", "docker restart shop-nginx-1", func(w *world) {
+			w.deployment.Router.Trouble = []string{"the log rotation does not work: 900 MiB"}
 		}},
 		{"ports", Warning, "without the proxy", "127.0.0.1", func(w *world) { w.container("app_blue").Ports = []compose.Port{{HostIP: "0.0.0.0", HostPort: 8081}} }},
 		{"proxy", Failed, "gone mad", "bgctl logs nginx", func(w *world) { w.deployment.Router, w.deployment.RouterErr = nil, "gone mad" }},
@@ -90,7 +106,9 @@ func wrongs() []wrong {
 			w.observed.Containers[w.at("nginx")].Mounts = w.observed.Containers[w.at("nginx")].Mounts[1:]
 		}},
 		{"volumes", Failed, "different volumes", "same volume", func(w *world) { w.observed.Containers[w.at("alert_watcher")].Mounts[0].Name = "shop_other" }},
-		{"versions", Warning, "v0.9.0", "bgctl up", func(w *world) { w.version = "v0.9.0" }},
+		{"versions", Warning, "runs bgctl v0.9.0", "bgctl up", func(w *world) { w.version = "v0.9.0" }},
+		{"versions", Warning, "runs bgctl v0.8.0", "bgctl up --upgrade", func(w *world) { w.deployment.Router.Agent = "v0.8.0" }},
+		{"versions", Warning, "runs bgctl v0.7.0", "bgctl up --upgrade", func(w *world) { w.deployment.Router.Agent, w.version = "", "v0.7.0" }},
 		{"foreign-conf", Skipped, "bgctl's own", "", func(*world) {}},
 		{"log-file", Failed, "a symbolic link to /dev/stdout", "docker restart shop-nginx-1", func(w *world) { w.exam.Log.Kind = "a symbolic link to /dev/stdout" }},
 		{"log-file", Failed, "(deleted)", "docker restart shop-nginx-1", func(w *world) { w.exam.Log.Elsewhere = proxy.AccessLog + " (deleted)" }},
@@ -98,21 +116,31 @@ func wrongs() []wrong {
 		{"log-format", Failed, "1 of the last 1 lines", "bgctl watch --help", func(w *world) { w.exam.Log.Last = []string{"hello /x?token=abcdefgh"} }},
 		{"log-format", Warning, "1 of the last 2 lines", "bgctl logs --access", func(w *world) { w.exam.Log.Last = append(w.exam.Log.Last, "torn") }},
 		{"log-rotation", Failed, "no process rotates", "docker restart", func(w *world) { w.exam.Rotation = false }},
-		{"log-rotation", Failed, "is not rotated", "docker restart", func(w *world) { w.exam.Log.Size = 1 << 30 }},
 		{"log-rotation", Warning, "9 rotated files", "log volume", func(w *world) { w.exam.Log.Rotated = 9 }},
 		{"log-room", Warning, "it fills up", "LOG_MAX_SIZE", func(w *world) { w.exam.Disks[1].Free = 50 << 20 }},
+		{"log-room", Warning, "8.0 GiB", "LOG_MAX_SIZE", func(w *world) {
+			w.deployment.Router.Settings["LOG_MAX_SIZE"], w.deployment.Router.Settings["LOG_KEEP"] = "2g", "3"
+			w.exam.Disks[1].Free = 5 << 30
+		}},
 		{"pool-health", Failed, "no database", "bgctl logs app_blue", func(w *world) {
 			c := &w.deployment.Blue.Containers[0]
 			c.Health, c.HealthLog = "unhealthy", "no database"
 		}},
 		{"pool-health", Warning, "exited", "bgctl heal green", func(w *world) { w.deployment.Green.Containers[0].State = "exited" }},
-		{"pool-answers", Failed, "answers 404 to GET /healthz", "2xx", func(w *world) { w.exam.Pools[bluegreen.Green] = proxy.PoolExam{Status: 404, Health: "/healthz"} }},
+		{"pool-answers", Failed, "answers 404 to GET /healthz", "2xx", func(w *world) { w.answer(bluegreen.Green, &bluegreen.ProbeResult{Status: 404}) }},
+		{"pool-answers", Failed, "no answer within 1s", "bgctl logs app_green", func(w *world) {
+			w.answer(bluegreen.Green, &bluegreen.ProbeResult{Err: "no answer within 1s"})
+		}},
 		{"pool-answers", Failed, "listen at 127.0.0.1:3000", "0.0.0.0", func(w *world) {
 			w.exam.Pools[bluegreen.Blue] = proxy.PoolExam{Status: 502, Dials: []proxy.Dial{{Addr: "172.20.0.1:3000", Refused: true}}}
 			w.tables = "  sl  local_address rem_address   st\n   0: 0100007F:0BB8 00000000:0000 0A\n   1: 0B00007F:A1B2 00000000:0000 0A\n"
 		}},
-		{"pool-answers", Failed, "answered with 504", "bgctl logs app_blue", func(w *world) { w.exam.Pools[bluegreen.Blue] = proxy.PoolExam{Status: 504, Health: "/healthz"} }},
-		{"pool-headers", Failed, "X-App-Pool: green", "APP_POOL", func(w *world) { w.exam.Pools[bluegreen.Blue] = proxy.PoolExam{Status: 200, Pool: bluegreen.Green} }},
+		{"pool-answers", Failed, "answered with 504", "bgctl logs app_blue", func(w *world) { w.answer(bluegreen.Blue, &bluegreen.ProbeResult{Status: 504}) }},
+		{"pool-answers", Failed, "answered with 503", "bgctl logs app_blue", func(w *world) { // the agent is an older one
+			w.answer(bluegreen.Blue, nil)
+			w.exam.Pools[bluegreen.Blue] = proxy.PoolExam{Status: 503, Health: "/healthz"}
+		}},
+		{"pool-headers", Failed, "X-App-Pool: green", "APP_POOL", func(w *world) { w.answer(bluegreen.Blue, &bluegreen.ProbeResult{Status: 200, Pool: bluegreen.Green}) }},
 		{"keep-alive", Failed, "after 2s", "UPSTREAM_KEEPALIVE=1000ms", func(w *world) { w.idle.Idle[bluegreen.Blue][0].Closed = 2 * time.Second }},
 		{"interrupted", Failed, "ana@host", "bgctl heal green", func(w *world) {
 			w.deployment.Router.Unfinished = &bluegreen.Operation{Kind: bluegreen.ActSwitch, From: bluegreen.Blue, To: bluegreen.Green, By: bluegreen.Holder{User: "ana", Host: "host"}}
@@ -137,9 +165,22 @@ func wrongs() []wrong {
 		{"threshold", Warning, "switched off", "ALERTS_OFF", func(w *world) { w.env["ALERTS_OFF"] = "error_rate" }},
 		{"receiver", Warning, "neither", ".env", func(w *world) { delete(w.env, "SLACK_WEBHOOK_URL") }},
 		{"receiver", Failed, "https://", ".env", func(w *world) { w.env["SLACK_WEBHOOK_URL"] = "http://hooks.example/services/T0/B0/s3cr3tpiece" }},
-		{"receiver", Failed, "nothing is mounted at /run/secrets/hook", "secret", func(w *world) { w.env["SLACK_WEBHOOK_URL_FILE"] = "/run/secrets/hook" }},
+		{"receiver", Failed, "nothing is mounted at /srv/hook", "secret", func(w *world) { w.change = hookFile("/srv/hook") }},
+		{"receiver", Failed, "nothing is mounted at /run/secrets/hook", "secret", func(w *world) { w.change = hookFile("/run/secrets/hook") }},
+		{"receiver", Failed, "no such file", "its path into .env", func(w *world) { w.env["SLACK_WEBHOOK_URL_FILE"] = w.dir + "/hook" }},
+		{"receiver", Warning, "mode", "chmod 600", func(w *world) {
+			w.env["SLACK_WEBHOOK_URL_FILE"] = w.dir + "/hook"
+			if err := os.WriteFile(w.dir+"/hook", []byte(w.env["SLACK_WEBHOOK_URL"]), 0o644); err != nil {
+				w.t.Fatal(err)
+			}
+		}},
 		{"receiver-reach", Warning, "certificate has expired", "bgctl watch --test-alert", func(w *world) { w.dialErr = errors.New("certificate has expired") }},
 	}
+}
+
+// hookFile has the watcher read its webhook from a file in its container.
+func hookFile(path string) func(p *compose.Project) {
+	return func(p *compose.Project) { p.Services["alert_watcher"].Environment["SLACK_WEBHOOK_URL_FILE"] = &path }
 }
 
 // at is the place of a service in the observed containers.
@@ -322,9 +363,17 @@ func TestRun_Remarks(t *testing.T) {
 		make     func(w *world)
 	}{
 		{"ports", "past ufw", func(w *world) { w.container("nginx").Ports = []compose.Port{{HostIP: "0.0.0.0", HostPort: 8080}} }},
-		{"pool-headers", "no X-App-Pool and no X-Release-Id", func(w *world) { w.exam.Pools[bluegreen.Blue] = proxy.PoolExam{Status: 204} }},
+		{"pool-headers", "no X-App-Pool and no X-Release-Id", func(w *world) { w.answer(bluegreen.Blue, &bluegreen.ProbeResult{Status: 204}) }},
+		{"images", "the name means another image by now", func(w *world) {
+			w.env["BLUE_IMAGE"] = "shop:1"
+			w.populate()
+			w.observed.Images["shop:1"] = compose.ObservedImage{ID: "sha256:moved"}
+		}},
 		{"keep-alive", "ends every connection", func(w *world) { w.idle.Idle[bluegreen.Blue][0].Closes = true }},
-		{"releases", "a rollback would change nothing", func(w *world) { w.deployment.Green.Containers[0].Release = w.deployment.Blue.Containers[0].Release }},
+		{"releases", "a rollback would change nothing", func(w *world) {
+			w.deployment.Green.Containers[0].Release = w.deployment.Blue.Containers[0].Release
+			w.deployment.Router.Standing[1].Release.ID = w.deployment.Blue.Containers[0].Release
+		}},
 		{"lock", "bgctl deploy", func(w *world) { w.deployment.Router.Lock = &bluegreen.Holder{What: "bgctl deploy x", Since: w.now} }},
 		{"engine", "up to 28", func(w *world) { w.info.ServerVersion = "99.0" }},
 	} {

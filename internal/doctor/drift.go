@@ -3,13 +3,16 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
+	"bgctl/internal/proxy"
 )
 
 // checkEnvironment compares the variables of the files with those that containers run with.
@@ -22,25 +25,54 @@ func checkEnvironment(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	force := p.inForce(ctx)
 	return each(list, func(c *compose.Container) []finding {
 		s, ok := project.Services[c.Service]
-		if !ok {
+		switch {
+		case !ok:
 			return nil
+		case roleOf(c) == bluegreen.RoleProxy && force != nil:
+			return judgeEnvironment(c, withSettings(wanted(&s), &s), overlay(c.Env, force))
 		}
-		return judgeEnvironment(&s, c)
+		return judgeEnvironment(c, wanted(&s), c.Env)
 	}), nil
 }
 
-// judgeEnvironment names the variables that differ, never their values. A variable that
-// the files do not set may be the image's own.
-func judgeEnvironment(s *types.ServiceConfig, c *compose.Container) []finding {
+// wanted are the variables that the files set and that a container has to be made with. A
+// variable that the files do not set may be the image's own.
+func wanted(s *types.ServiceConfig) map[string]string {
 	live := compose.LiveEnv(*s)
-	var stale []string
+	out := map[string]string{}
 	for name, value := range s.Environment {
-		if value == nil || slices.Contains(live, name) {
-			continue
+		if value != nil && !slices.Contains(live, name) {
+			out[name] = *value
 		}
-		if got, ok := c.Env[name]; !ok || got != *value {
+	}
+	return out
+}
+
+// withSettings puts the proxy's settings in as the proxy reads them, or leaves them as
+// they are written when the proxy cannot read them.
+func withSettings(want map[string]string, s *types.ServiceConfig) map[string]string {
+	set, _, err := proxy.LoadSettings(environment(s), embeddedResolver)
+	if err != nil {
+		return want
+	}
+	return overlay(want, set.Values)
+}
+
+// overlay is base with the values of over.
+func overlay(base, over map[string]string) map[string]string {
+	out := maps.Clone(base)
+	maps.Copy(out, over)
+	return out
+}
+
+// judgeEnvironment names the variables that differ, never their values.
+func judgeEnvironment(c *compose.Container, want, have map[string]string) []finding {
+	var stale []string
+	for name, value := range want {
+		if got, ok := have[name]; !ok || got != value {
 			stale = append(stale, name)
 		}
 	}
@@ -93,14 +125,40 @@ func checkImages(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := p.deployment(ctx)
+	if err != nil {
+		return nil, err
+	}
 	return each(list, func(c *compose.Container) []finding {
 		s, ok := project.Services[c.Service]
 		if !ok {
 			return []finding{{OK, c.Name, "belongs to no service of the files", "remove it, if it is not wanted: bgctl up --remove-orphans"}}
 		}
 		ref := project.ImageRef(s)
+		if pool, err := bluegreen.ParsePool(string(roleOf(c))); err == nil && d.Standing(pool) != nil {
+			return judgeStandingImage(c, d.Standing(pool), ref, seen.Images[ref].ID)
+		}
 		return judgeImage(c, ref, seen.Images[ref].ID)
 	}), nil
+}
+
+// judgeStandingImage: what the deployment itself put into a pool stays there, whatever
+// the name of the image means by now. Files that name another image are out of step.
+// Another image in the pool than the deployment put there is told by releases.
+func judgeStandingImage(c *compose.Container, s *bluegreen.Standing, ref, id string) []finding {
+	seen := fmt.Sprintf("runs the image %s of %s, which %s@%s put there", shortID(c.ImageID), &s.Release, s.By.User, s.By.Host)
+	const remedy = "see what would change: bgctl up --dry-run"
+	switch {
+	case s.Release.ImageID != c.ImageID || id == c.ImageID:
+		return nil
+	case s.Release.Image == ref && id != "":
+		return []finding{{OK, c.Name, seen + "; the name means another image by now, which does not come in by itself", ""}}
+	case s.Release.Image == ref:
+		return nil
+	case id == "":
+		return []finding{{Warning, c.Name, seen + "; the files say " + ref + ", which is not on this engine", remedy}}
+	}
+	return []finding{{Warning, c.Name, seen + "; the files say " + ref, remedy}}
 }
 
 // judgeImage: a tag that moved is the release that the next up brings in.
@@ -123,7 +181,8 @@ func shortID(id string) string {
 	return id[:min(len(id), 12)]
 }
 
-// checkReleases compares what stands in the pools with each other and with the journal.
+// checkReleases compares what stands in the pools with each other and with the
+// deployment's own record.
 func checkReleases(ctx context.Context, p *patient) ([]finding, error) {
 	d, err := p.deployment(ctx)
 	if err != nil {
@@ -135,14 +194,14 @@ func checkReleases(ctx context.Context, p *patient) ([]finding, error) {
 func judgeReleases(d *bluegreen.Deployment) []finding {
 	var out []finding
 	for _, pool := range bluegreen.Pools() {
-		stands := d.Pool(pool).Holds()
-		recorded := recordedIn(d, pool)
-		if stands == nil || recorded == nil || recorded.ImageID == "" || stands.ImageID == "" || recorded.ImageID == stands.ImageID {
+		stands, record := d.Pool(pool).Holds(), d.Standing(pool)
+		if stands == nil || record == nil || agree(&record.Release, stands) {
 			continue
 		}
 		out = append(out, finding{
-			Warning, pool.String(), fmt.Sprintf("the journal has %s (image %s) in it, and it runs %s (image %s)", recorded, shortID(recorded.ImageID), stands, shortID(stands.ImageID)),
-			"see who changed it: bgctl history; bring a release in: bgctl deploy IMAGE",
+			Warning, pool.String(), fmt.Sprintf("%s@%s put %s (image %s) there at %s, and it runs %s (image %s)", record.By.User, record.By.Host,
+				&record.Release, shortID(record.Release.ImageID), record.Since.UTC().Format(time.RFC3339), stands, shortID(stands.ImageID)),
+			"it was changed past bgctl; see what was done: bgctl history; bring a release in: bgctl deploy IMAGE",
 		})
 	}
 	blue, green := d.Blue.Holds(), d.Green.Holds()
@@ -152,16 +211,8 @@ func judgeReleases(d *bluegreen.Deployment) []finding {
 	return out
 }
 
-// recordedIn is the release that the newest finished operation left in a pool, nil when
-// the journal does not say.
-func recordedIn(d *bluegreen.Deployment, pool bluegreen.Pool) *bluegreen.Release {
-	if d.Router == nil {
-		return nil
-	}
-	for _, op := range slices.Backward(d.Router.Moves) {
-		if op.To == pool && op.Installed() {
-			return op.New
-		}
-	}
-	return nil
+// agree reports whether two releases are the same as far as both are known.
+func agree(a, b *bluegreen.Release) bool {
+	equal := func(a, b string) bool { return a == "" || b == "" || a == b }
+	return equal(a.ImageID, b.ImageID) && equal(a.ID, b.ID)
 }

@@ -70,44 +70,26 @@ func faults(subject string, err error, remedy string) []finding {
 	return out
 }
 
-// judgeRetryPaths finds the paths that make nginx refuse its configuration, and those
-// that open what is closed: a prefix with ^~ beats the pattern that hides /chaos.
+// judgeRetryPaths finds the paths that open what is closed: a prefix with ^~ beats the
+// pattern that hides /chaos.
 func judgeRetryPaths(paths []string) []finding {
-	const name = "RETRY_NON_IDEMPOTENT"
 	var out []finding
-	seen := map[string]bool{}
 	for _, path := range paths {
-		switch {
-		case path == "/":
-			out = append(out, finding{Failed, name, "the path / is there already: nginx refuses a second location /", "Write RETRY_NON_IDEMPOTENT=on to mean every path."})
-		case seen[path]:
-			out = append(out, finding{Failed, name, "the path " + path + " is named twice: nginx refuses a second location", "Name each path once in RETRY_NON_IDEMPOTENT."})
-		case strings.HasPrefix("/chaos", path), strings.HasPrefix("/_bgctl", path), strings.HasPrefix(path, "/chaos/"), strings.HasPrefix(path, "/_bgctl/"):
-			out = append(out, finding{Failed, name, "the prefix " + path + " comes before the rule that closes /chaos and /_bgctl to clients", "Write a longer path, such as " + path + "…/ of your application."})
+		if strings.HasPrefix("/chaos", path) || strings.HasPrefix("/_bgctl", path) {
+			out = append(out, finding{Failed, "RETRY_NON_IDEMPOTENT", "the prefix " + path + " comes before the rule that closes /chaos and /_bgctl to clients", "Write a longer path, such as " + path + "…/ of your application."})
 		}
-		seen[path] = true
 	}
 	return out
 }
 
-// judgeSizes finds numbers that are allowed and useless.
+// judgeSizes finds numbers that nginx takes and that do harm.
 func judgeSizes(s *proxy.Settings) []finding {
 	var out []finding
 	if s.LogMaxSize < 1<<20 {
 		out = append(out, finding{Failed, "LOG_MAX_SIZE", bytesText(unsigned(s.LogMaxSize)) + ": the log is rotated so often that lines are gone before they are read", "Write LOG_MAX_SIZE=64m, or another size of 1m or more, into .env; then: bgctl up"})
 	}
-	for _, v := range []struct{ name, value string }{
-		{"PROXY_CONNECT_TIMEOUT", s.ConnectTimeout}, {"PROXY_READ_TIMEOUT", s.ReadTimeout}, {"RETRY_TIMEOUT", s.RetryTimeout},
-	} {
-		limit, err := proxy.FailTimeout(v.value)
-		if err != nil || limit > 0 {
-			continue
-		}
-		text := "0: every request to a pool fails at once"
-		if v.name == "RETRY_TIMEOUT" {
-			text = "0: nginx takes that for no limit, and a client waits for both pools one after the other"
-		}
-		out = append(out, finding{Warning, v.name, text, "Write a time such as 4s into .env; then: bgctl up"})
+	if limit, err := proxy.FailTimeout(s.RetryTimeout); err == nil && limit == 0 {
+		out = append(out, finding{Warning, "RETRY_TIMEOUT", "0: nginx takes that for no limit, and a client waits for both pools one after the other", "Write a time such as 8s into .env; then: bgctl up"})
 	}
 	return out
 }

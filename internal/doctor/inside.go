@@ -90,7 +90,7 @@ func (p *patient) addresses(ctx context.Context, c *compose.Container) map[blueg
 	if err != nil {
 		return nil
 	}
-	port := c.Env["PORT"]
+	port := p.setting(ctx, c)("PORT")
 	if _, err := strconv.Atoi(port); err != nil {
 		port = "3000"
 	}
@@ -120,6 +120,19 @@ func checkProxy(ctx context.Context, p *patient) ([]finding, error) {
 		return []finding{{Failed, "proxy", d.RouterErr, remedy}}, nil
 	}
 	return nil, nil
+}
+
+// checkTrouble asks what the proxy's container lacks beside nginx.
+func checkTrouble(ctx context.Context, p *patient) ([]finding, error) {
+	_, r, err := p.router(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []finding
+	for _, text := range r.Trouble {
+		out = append(out, finding{Failed, "proxy", text, p.restartProxy(ctx)})
+	}
+	return out, nil
 }
 
 // checkState looks at the files that say which pool is active.
@@ -221,23 +234,36 @@ func checkVersions(ctx context.Context, p *patient) ([]finding, error) {
 		if err != nil {
 			continue // that it does not run is said elsewhere
 		}
-		version, err := p.versionIn(ctx, c.ID, of.program)
+		version, err := p.versionOf(ctx, c, of.program)
 		if err != nil {
 			return out, err
 		}
 		if version != p.Version {
-			out = append(out, finding{Warning, c.Name, "runs bgctl " + version + "; this is " + p.Version, p.renewal(ctx)})
+			out = append(out, finding{Warning, c.Name, "runs bgctl " + version + "; this is " + p.Version, p.renewal(ctx, of.role)})
 		}
 	}
 	return out, nil
 }
 
-// renewal is how the images with bgctl in them are renewed.
-func (p *patient) renewal(ctx context.Context) string {
+// renewal is how the images with bgctl in them are renewed. An up leaves a proxy that
+// runs in its place unless it is told otherwise.
+func (p *patient) renewal(ctx context.Context, role bluegreen.Role) string {
+	command := "bgctl up"
 	if project, err := p.project(ctx); err == nil && !project.Embedded {
-		return "bgctl up --build"
+		command += " --build"
 	}
-	return "bgctl up"
+	if role == bluegreen.RoleProxy {
+		command += " --upgrade"
+	}
+	return command
+}
+
+// versionOf is the version of the bgctl in a container: the proxy tells its own.
+func (p *patient) versionOf(ctx context.Context, c *compose.Container, program string) (string, error) {
+	if _, r, err := p.router(ctx); err == nil && roleOf(c) == bluegreen.RoleProxy && r.Agent != "" {
+		return r.Agent, nil
+	}
+	return p.versionIn(ctx, c.ID, program)
 }
 
 // versionIn asks the bgctl in a container for its version.

@@ -126,13 +126,13 @@ func newestLine(lines []string) time.Time {
 	return newest
 }
 
-// rotation are the limits that the running proxy was started with.
+// rotation are the limits that are in force in the running proxy.
 func (p *patient) rotation(ctx context.Context) (size int64, keep int, err error) {
 	c, err := p.running(ctx, bluegreen.RoleProxy)
 	if err != nil {
 		return 0, 0, err
 	}
-	s, _, err := proxy.LoadSettings(func(name string) string { return c.Env[name] }, embeddedResolver)
+	s, _, err := proxy.LoadSettings(p.setting(ctx, c), embeddedResolver)
 	return s.LogMaxSize, s.LogKeep, err
 }
 
@@ -142,21 +142,18 @@ func checkRotation(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, keep, err := p.rotation(ctx)
+	_, keep, err := p.rotation(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return judgeRotation(x, size, keep, p.restartProxy(ctx)), nil
+	return judgeRotation(x, keep, p.restartProxy(ctx)), nil
 }
 
-func judgeRotation(x *proxy.Examination, size int64, keep int, remedy string) []finding {
+// judgeRotation: a log that grew past its limit is told by the proxy itself, see trouble.
+func judgeRotation(x *proxy.Examination, keep int, remedy string) []finding {
 	var out []finding
 	if !x.Rotation {
 		out = append(out, finding{Failed, proxy.AccessLog, "no process rotates the log: it grows until the disk is full", remedy})
-	}
-	// A busy proxy writes some more until it is asked to open a new file.
-	if size > 0 && x.Log.Size > size+size/4+64<<20 {
-		out = append(out, finding{Failed, proxy.AccessLog, fmt.Sprintf("%s although LOG_MAX_SIZE is %s: it is not rotated", bytesText(unsigned(x.Log.Size)), bytesText(unsigned(size))), remedy})
 	}
 	if x.Log.Rotated > keep {
 		out = append(out, finding{Warning, proxy.AccessLog, fmt.Sprintf("%d rotated files although LOG_KEEP is %d: the older ones are left from another setting", x.Log.Rotated, keep), "Remove the files with the highest numbers from the log volume."})

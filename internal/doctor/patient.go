@@ -224,6 +224,28 @@ func (p *patient) router(ctx context.Context) (*bluegreen.Deployment, *bluegreen
 	return d, d.Router, nil
 }
 
+// inForce are the settings that the proxy's nginx runs with, nil when the proxy does not
+// tell them.
+func (p *patient) inForce(ctx context.Context) map[string]string {
+	_, r, err := p.router(ctx)
+	if err != nil {
+		return nil
+	}
+	return r.Settings
+}
+
+// setting reads the settings of the running proxy: those in force, or those that its
+// container was made with when an older agent does not tell.
+func (p *patient) setting(ctx context.Context, c *compose.Container) func(name string) string {
+	force := p.inForce(ctx)
+	return func(name string) string {
+		if v, ok := force[name]; ok {
+			return v
+		}
+		return c.Env[name]
+	}
+}
+
 // engineSystem is what the engine says of itself.
 func (p *patient) engineSystem(ctx context.Context) (compose.System, error) {
 	engine, err := p.engine(ctx)

@@ -23,12 +23,13 @@ func checkPoolHealth(ctx context.Context, p *patient) ([]finding, error) {
 	return judgePoolHealth(d), nil
 }
 
-// judgePoolHealth: a standby that is not ready is a failover that does not happen.
+// judgePoolHealth: a standby that is not ready is a failover that does not happen. Whether
+// a pool answers the proxy is told by pool-answers.
 func judgePoolHealth(d *bluegreen.Deployment) []finding {
 	var out []finding
 	for _, pool := range bluegreen.Pools() {
 		ps := d.Pool(pool)
-		if len(ps.Containers) == 0 || ps.Ready() {
+		if len(ps.Containers) == 0 || ps.Ready() || slices.ContainsFunc(ps.Containers, func(c bluegreen.Container) bool { return c.Ready() }) {
 			continue
 		}
 		c := &ps.Containers[0]
@@ -68,8 +69,12 @@ func checkPoolAnswers(ctx context.Context, p *patient) ([]finding, error) {
 		if !ok {
 			continue // no container of it runs, which is said elsewhere
 		}
-		c := d.Pool(pool).Containers[0]
-		f := judgePoolAnswer(pool, &seen, c.Service)
+		ps := d.Pool(pool)
+		if len(ps.Containers) == 0 {
+			continue // its container went between the two looks
+		}
+		c := ps.Containers[0]
+		f := judgePoolAnswer(pool, answered(ps, seen), c.Service)
 		for i := range f {
 			if refused(&seen) {
 				f[i].evidence += p.listeners(ctx, c.ID)
@@ -78,6 +83,14 @@ func checkPoolAnswers(ctx context.Context, p *patient) ([]finding, error) {
 		out = append(out, f...)
 	}
 	return out, nil
+}
+
+// answered is an examination with the newest answer of the pool to the proxy's own requests.
+func answered(ps *bluegreen.PoolState, x proxy.PoolExam) *proxy.PoolExam {
+	if a := ps.Answer; a != nil {
+		x.Status, x.Err, x.Took, x.Pool, x.Release = a.Status, a.Err, a.Took, a.Pool, a.Release
+	}
+	return &x
 }
 
 // judgePoolAnswer says why a pool does not answer its health path.
@@ -156,10 +169,15 @@ func checkPoolHeaders(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := p.deployment(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var out []finding
 	for _, pool := range bluegreen.Pools() {
-		if seen, ok := x.Pools[pool]; ok && seen.Status >= 200 && seen.Status < 300 {
-			out = append(out, judgePoolHeaders(pool, &seen)...)
+		seen, ok := x.Pools[pool]
+		if a := answered(d.Pool(pool), seen); ok && a.Status >= 200 && a.Status < 300 {
+			out = append(out, judgePoolHeaders(pool, a)...)
 		}
 	}
 	return out, nil
@@ -193,7 +211,7 @@ func checkKeepAlive(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	idle, err := proxy.FailTimeout(orDefault(c.Env["UPSTREAM_KEEPALIVE"], "4s"))
+	idle, err := proxy.FailTimeout(orDefault(p.setting(ctx, c)("UPSTREAM_KEEPALIVE"), "4s"))
 	if err != nil {
 		return nil, err
 	}

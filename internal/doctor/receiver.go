@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
 	"bgctl/internal/slack"
 )
 
@@ -24,7 +26,11 @@ func checkReceiver(ctx context.Context, p *patient) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	return judgeReceiver(&s), nil
+	project, err := p.effective(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return judgeReceiver(project, &s), nil
 }
 
 // watcher is the watcher's service.
@@ -37,7 +43,7 @@ func (p *patient) watcher(ctx context.Context) (types.ServiceConfig, error) {
 }
 
 // judgeReceiver checks the form of the URLs and that a secret file is there for the watcher.
-func judgeReceiver(s *types.ServiceConfig) []finding {
+func judgeReceiver(p *compose.Project, s *types.ServiceConfig) []finding {
 	env := environment(s)
 	schemes := schemesOf(env)
 	var out []finding
@@ -45,9 +51,7 @@ func judgeReceiver(s *types.ServiceConfig) []finding {
 	for _, name := range receiverNames() {
 		if file := env(name + "_FILE"); file != "" {
 			found = true
-			if !mounted(s, file) {
-				out = append(out, finding{Failed, name + "_FILE", "nothing is mounted at " + file + " in the watcher's container: the watcher cannot start", "Add the file as a secret or a read-only volume to the service " + s.Name + "; then: bgctl up"})
-			}
+			out = append(out, judgeSecretFile(p, s, name, file)...)
 			continue
 		}
 		hook, err := slack.ParseWebhook(env(name), schemes)
@@ -73,14 +77,35 @@ func schemesOf(env func(string) string) slack.Schemes {
 	return slack.HTTPSOnly
 }
 
-// mounted reports whether the service has something at a path or above it.
-func mounted(s *types.ServiceConfig, file string) bool {
-	var targets []string
-	for _, v := range s.Volumes {
-		targets = append(targets, v.Target)
+// judgeSecretFile looks at the file on this machine that up brings into the watcher's
+// container, or at what is mounted there.
+func judgeSecretFile(p *compose.Project, s *types.ServiceConfig, name, file string) []finding {
+	for _, secret := range p.SecretFiles(s.Name) {
+		if secret.Target != file {
+			continue
+		}
+		loaded, err := slack.LoadSecret("", secret.File, schemesOf(environment(s)))
+		if err != nil {
+			return []finding{{Failed, name + "_FILE", err.Error() + ": bgctl up refuses it", "Write the URL into a file that only you can read, and its path into .env; then: bgctl up"}}
+		}
+		var out []finding
+		for _, text := range loaded.Warnings {
+			out = append(out, finding{Warning, name + "_FILE", text, "chmod 600 " + secret.File})
+		}
+		return out
 	}
+	if mounted(s, file) {
+		return nil
+	}
+	return []finding{{Failed, name + "_FILE", "nothing is mounted at " + file + " in the watcher's container: the watcher cannot start", "Add the file as a secret or a read-only volume to the service " + s.Name + "; then: bgctl up"}}
+}
+
+// mounted reports whether the service has something at a path or above it. A volume into
+// which secrets are brought holds nothing else.
+func mounted(s *types.ServiceConfig, file string) bool {
+	var secrets, targets []string
 	for _, secret := range s.Secrets {
-		targets = append(targets, underSecrets(secret.Source, secret.Target))
+		secrets = append(secrets, underSecrets(secret.Source, secret.Target))
 	}
 	for _, config := range s.Configs {
 		target := config.Target
@@ -89,12 +114,17 @@ func mounted(s *types.ServiceConfig, file string) bool {
 		}
 		targets = append(targets, target)
 	}
-	for _, target := range targets {
-		if target != "" && (file == target || strings.HasPrefix(file, strings.TrimSuffix(target, "/")+"/")) {
-			return true
+	for _, v := range s.Volumes {
+		if v.Type == types.VolumeTypeBind || !slices.ContainsFunc(secrets, func(secret string) bool { return under(secret, v.Target) }) {
+			targets = append(targets, v.Target)
 		}
 	}
-	return false
+	return slices.ContainsFunc(append(targets, secrets...), func(target string) bool { return under(file, target) })
+}
+
+// under reports whether a path is a directory or file, or below it.
+func under(file, target string) bool {
+	return target != "" && (file == target || strings.HasPrefix(file, strings.TrimSuffix(target, "/")+"/"))
 }
 
 // underSecrets is where compose puts a secret.

@@ -37,6 +37,7 @@ type world struct {
 	version    string
 	tables     string // /proc/net/tcp of the pools
 	hang       bool
+	change     func(p *compose.Project) // what another compose file says
 
 	loadErr, connectErr, dialErr error
 
@@ -77,6 +78,19 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// settings are the proxy's settings as the files have them.
+func (w *world) settings(p *compose.Project) map[string]string {
+	s, err := service(p, bluegreen.RoleProxy)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	set, _, err := proxy.LoadSettings(environment(&s), embeddedResolver)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return set.Values
+}
+
 func (w *world) addr(pool bluegreen.Pool) string { return "172.20.0." + strconv.Itoa(int(pool)) }
 
 // line is a line of the access log.
@@ -93,7 +107,9 @@ func (w *world) populate() {
 	w.containers = nil
 	w.observed = &compose.Observed{Images: map[string]compose.ObservedImage{}}
 	w.deployment = bluegreen.Deployment{
-		Project: p.Name, At: w.now, Router: &bluegreen.RouterStatus{Active: bluegreen.Blue, Seed: bluegreen.Blue},
+		Project: p.Name, At: w.now, Router: &bluegreen.RouterStatus{
+			Active: bluegreen.Blue, Seed: bluegreen.Blue, Agent: thisVersion, Settings: w.settings(p),
+		},
 		Blue: bluegreen.PoolState{Pool: bluegreen.Blue}, Green: bluegreen.PoolState{Pool: bluegreen.Green},
 	}
 	for _, name := range p.ServiceNames() {
@@ -133,7 +149,18 @@ func (w *world) place(c *compose.Container) {
 		b.Addrs = []string{w.addr(pool)}
 		ps := w.deployment.Pool(pool)
 		ps.Containers = append(ps.Containers, b)
+		w.answer(pool, &bluegreen.ProbeResult{Status: 200, Pool: pool, Release: "r1", Addr: w.addr(pool)})
+		r := w.deployment.Router
+		r.Standing = append(r.Standing, bluegreen.Standing{
+			Pool: pool, Release: bluegreen.Release{ID: b.Release, Image: c.Image, ImageID: c.ImageID},
+			By: bluegreen.Holder{User: "ana", Host: "host"}, Since: w.now,
+		})
 	}
+}
+
+// answer is what a pool says to the proxy's own requests.
+func (w *world) answer(pool bluegreen.Pool, a *bluegreen.ProbeResult) {
+	w.deployment.Pool(pool).Answer = a
 }
 
 // container is a service's container.
@@ -166,10 +193,14 @@ func (w *world) load(ctx context.Context) (*compose.Project, error) {
 	for name, value := range w.env {
 		environ = append(environ, name+"="+value)
 	}
-	return compose.Load(ctx, compose.LoadOptions{
+	p, err := compose.Load(ctx, compose.LoadOptions{
 		WorkingDir: w.dir, ProjectName: "shop", Environ: environ,
 		Embedded: &compose.Embedded{Name: "compose.yaml", Content: stack.Compose},
 	})
+	if err == nil && w.change != nil {
+		w.change(p)
+	}
+	return p, err
 }
 
 // sources bind the world.

@@ -19,6 +19,9 @@ type act struct {
 	steps   []bluegreen.Progress // the last report of each step
 	at      []time.Time          // when it came
 	step    int                  // the newest step that was reported
+	total   int                  // all steps, as far as they are known
+	undoing bool                 // the plan failed, and what it began is being undone
+	cut     int                  // how many steps of the plan are not shown, because they were never begun
 	hidden  bool                 // the step list is put away
 	cancel  context.CancelFunc
 	aborted bool
@@ -33,7 +36,7 @@ func newAct(plan bluegreen.Plan, now time.Time, cancel context.CancelFunc) *act 
 	for i := range plan.Steps {
 		a.steps[i].Step = plan.Steps[i]
 	}
-	a.title = actTitle(&plan)
+	a.title, a.total = actTitle(&plan), len(plan.Steps)
 	return a
 }
 
@@ -66,28 +69,60 @@ func (a *act) watches() bool {
 	return p.Step.Op == bluegreen.OpBake && p.State == bluegreen.StepWorking
 }
 
-// report takes the progress of one step.
+// maxUndo bounds how many steps undo what failed.
+const maxUndo = 64
+
+// report takes the progress of one step. Reports of some steps may be missing, see
+// [Model.start].
 func (a *act) report(p bluegreen.Progress, now time.Time) {
-	if p.Index == len(a.steps) { // what failed is being undone, by further steps
-		a.steps, a.at = append(a.steps, p), append(a.at, now)
-	}
-	if p.Index < 0 || p.Index >= len(a.steps) {
+	if p.Index < 0 || p.Index >= len(a.plan.Steps)+maxUndo {
 		return
 	}
-	if p.State == bluegreen.StepWorking {
-		a.at[p.Index] = now
+	if p.Index >= len(a.plan.Steps) {
+		a.undo(&p)
 	}
-	a.steps[p.Index], a.step = p, p.Index
+	i := p.Index - a.cut
+	if i < 0 {
+		return
+	}
+	for i >= len(a.steps) {
+		a.steps, a.at = append(a.steps, bluegreen.Progress{Step: bluegreen.Step{Text: "…"}}), append(a.at, now)
+	}
+	a.total = max(a.total, len(a.steps))
+	if p.State == bluegreen.StepWorking && a.steps[i].State != p.State {
+		a.at[i] = now
+	}
+	a.steps[i], a.step = p, i
+}
+
+// undo takes the first report of a step that undoes what failed. The steps of the plan
+// that were never begun make room for these.
+func (a *act) undo(p *bluegreen.Progress) {
+	if a.undoing {
+		return
+	}
+	begun := len(a.steps)
+	for begun > 0 && a.steps[begun-1].State == "" {
+		begun--
+	}
+	a.undoing, a.cut = true, len(a.steps)-begun
+	a.steps, a.at = a.steps[:begun], a.at[:begun]
+	a.title, a.total = undoTitle(&a.plan), p.Total-a.cut
+}
+
+// undoTitle names what is done while a failed plan is undone.
+func undoTitle(plan *bluegreen.Plan) string {
+	return "UNDOING the " + string(plan.Action) + " to " + upper(plan.To)
 }
 
 // headline is the act in the header.
 func (a *act) headline(now time.Time) string {
-	return fmt.Sprintf("%s %d/%d %.1fs", a.title, a.step+1, len(a.steps), now.Sub(a.started).Seconds())
+	return fmt.Sprintf("%s %d/%d %.1fs", a.title, a.step+1, a.total, now.Sub(a.started).Seconds())
 }
 
 // abortable reports whether nothing that users notice has been done yet.
 func (a *act) abortable() bool {
-	if a.aborted {
+	if a.aborted || a.undoing {
 		return false
 	}
 	for i := range a.steps {
@@ -102,6 +137,7 @@ func (a *act) abortable() bool {
 func harmless(op bluegreen.StepOp) bool {
 	return slices.Contains([]bluegreen.StepOp{
 		bluegreen.OpLock, bluegreen.OpRecheck, bluegreen.OpProbe, bluegreen.OpJournal, bluegreen.OpRecord, bluegreen.OpImage,
+		bluegreen.OpMeter, bluegreen.OpEndBake, bluegreen.OpSettle,
 	}, op)
 }
 
@@ -113,7 +149,7 @@ func (a *act) draw(c canvas, now time.Time) {
 	box.blank()
 	in := box.frame(doubleBorder(), bold, title{
 		left:  []seg{{bold, "◇ " + a.title}},
-		right: []seg{{plain, fmt.Sprintf("%d/%d  %.1f s", a.step+1, len(a.steps), now.Sub(a.started).Seconds())}},
+		right: []seg{{plain, fmt.Sprintf("%d/%d  %.1f s", a.step+1, a.total, now.Sub(a.started).Seconds())}},
 	})
 	room := in.rect.h - 1
 	from := max(0, min(a.step-room/2, len(a.steps)-room))
@@ -122,6 +158,8 @@ func (a *act) draw(c canvas, now time.Time) {
 	}
 	hint := "esc hides this list; what it does goes on"
 	switch {
+	case a.undoing:
+		hint = "what failed is undone · " + hint
 	case a.aborted:
 		hint = "aborting …"
 	case a.abortable():
@@ -147,7 +185,11 @@ func (a *act) drawStep(c canvas, y, i int, now time.Time) {
 	end := c.right(c.rect.w-1, y, muted, took) - 1
 	x := c.put(1, y, st, glyph+" ")
 	text := p.Step.Text
-	if p.Detail != "" {
+	switch {
+	case p.Detail == "":
+	case p.State == bluegreen.StepFailed:
+		text = p.Detail // the reason says which step it was, and has no room behind it
+	default:
 		text += " · " + p.Detail
 	}
 	c.fit(x, y, end-x, st, clean(text))

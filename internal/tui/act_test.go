@@ -2,6 +2,8 @@ package tui_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -212,6 +214,97 @@ func TestModel_OneActAtATime(t *testing.T) {
 	switching(s)
 	s.press("esc", "K")
 	s.contains("nothing done: SWITCHING BLUE → GREEN has not ended yet")
+}
+
+// undoing stops in the middle of the undoing of a deploy whose release did not get ready.
+func undoing(s *screen) {
+	s.look()
+	d, _ := s.sim.Observe(s.tb.Context())
+	plan, err := bluegreen.PlanDeploy(&d, bluegreen.Release{ID: "v2", Image: "shop:2"}, bluegreen.DeployOptions{})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	n := len(plan.Steps)
+	var reports []bluegreen.Progress
+	for i, step := range plan.Steps {
+		p := bluegreen.Progress{Index: i, Total: n, Step: step, State: bluegreen.StepDone, Elapsed: 40 * time.Millisecond}
+		if step.Op == bluegreen.OpReady {
+			p.State, p.Detail = bluegreen.StepFailed, "green did not become ready: exited (code 1)"
+			reports = append(reports, p)
+			break
+		}
+		reports = append(reports, p)
+	}
+	for i, text := range []string{"put v1 back into green: the same containers", "wait until green is ready"} {
+		p := bluegreen.Progress{Index: n + i, Total: n + 4, Step: bluegreen.Step{Text: text}, State: bluegreen.StepDone, Elapsed: 700 * time.Millisecond}
+		if i == 1 {
+			p.State = bluegreen.StepWorking
+		}
+		reports = append(reports, p)
+	}
+	s.Started(plan, reports...)
+	s.clock = s.clock.Add(300 * time.Millisecond)
+	s.send(tui.Ticked())
+}
+
+// TestModel_ShowsHowAFailedActIsUndone: the steps that undo it come behind the plan's, the
+// counter counts them, and nobody is told that they could be aborted.
+func TestModel_ShowsHowAFailedActIsUndone(t *testing.T) {
+	s := live(t, usual(120, 36))
+	undoing(s)
+	n, ready := len(s.Plan()), 0
+	for i, step := range s.Plan() {
+		if step.Op == bluegreen.OpReady {
+			ready = i + 1
+		}
+	}
+	s.contains("UNDOING the deploy to GREEN", fmt.Sprintf("%d/%d", ready+2, ready+4), "put v1 back into green", "● wait until green is ready", "what failed is undone")
+	s.lacks("aborts until traffic moves", "DEPLOYING", "rename active/blue")
+	s.send(s.Reported(bluegreen.Progress{Index: n + 3, Total: n + 4, Step: bluegreen.Step{Text: "note in the journal"}, State: bluegreen.StepDone}))
+	s.contains(fmt.Sprintf("%d/%d", ready+4, ready+4), "note in the journal")
+	s.send(s.Reported(bluegreen.Progress{Index: n + 1000, Step: bluegreen.Step{Text: "far away"}}))
+	s.lacks("far away")
+	s.send(s.Ended(bluegreen.Outcome{}, errors.New("green did not become ready; traffic stays on blue, and green holds v1 again")))
+	s.contains("holds v1 again")
+	s.lacks("UNDOING")
+}
+
+// TestModel_ConfirmsWhatCutOffCommandsLeftAndNotes: they are read before the steps, and no
+// foreign text among them looks like a line of the dialog's own.
+func TestModel_ConfirmsWhatCutOffCommandsLeftAndNotes(t *testing.T) {
+	u := usual(120, 36)
+	u.deps = func(d *tui.Deps) {
+		plan := d.PlanDeploy
+		d.PlanDeploy = func(dep *bluegreen.Deployment, image string) (bluegreen.Plan, error) {
+			p, err := plan(dep, image)
+			p.Recovers = []string{"the deploy by eve\x1b[31m@host was cut off"}
+			p.Notes = []string{"the file has an older release\nundo: FORGED"}
+			p.Steps[1].Detail = []string{"one", "two", "three", "four", "five", "six", "seven", "eight"}
+			return p, err
+		}
+	}
+	s := live(t, u)
+	s.press(":")
+	s.typed("deploy shop:2")
+	s.press("enter")
+	s.contains("▲ first: the deploy by eve", "was cut off", "note: the file has an older release", "five", "… and 3 more")
+	s.lacks("║ undo: FORGED", "six")
+	frame := ansi.Strip(s.View().Content)
+	first, note, lock := strings.Index(frame, "▲ first:"), strings.Index(frame, "note:"), strings.Index(frame, "take the deployment's lock")
+	if first < 0 || note < first || lock < note {
+		t.Errorf("the order is wrong:\n%s", frame)
+	}
+}
+
+// TestModel_TimesAStepFromItsBeginning: a step that tells how far it is goes on being timed.
+func TestModel_TimesAStepFromItsBeginning(t *testing.T) {
+	s := live(t, usual(120, 36))
+	switching(s)
+	step := s.Plan()[4]
+	s.send(s.Reported(bluegreen.Progress{Index: 4, Step: step, State: bluegreen.StepWorking, Detail: "half done"}))
+	s.clock = s.clock.Add(700 * time.Millisecond)
+	s.send(tui.Ticked())
+	s.contains("half done", "1.0 s")
 }
 
 // TestModel_UndoesAfterTheToastHasGone: the toast is a reminder, not the chance itself.

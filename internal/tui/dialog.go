@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/sanitize"
 )
 
 // dialog asks before a plan runs. It shows the very plan that will run and keeps
@@ -51,11 +52,14 @@ func newDialog(d *bluegreen.Deployment, plan bluegreen.Plan) *dialog {
 	case bluegreen.ActPromote:
 		q.head, q.verb = "Promote "+to, "Promote"
 	}
+	for _, text := range plan.Recovers {
+		q.lines = append(q.lines, "▲ first: "+clean(text))
+	}
 	for _, reason := range plan.Forced {
 		q.lines = append(q.lines, "▲ FORCED, this gate fails: "+clean(reason))
 	}
 	if plan.Command != "" {
-		q.lines = append(q.lines, "runs: "+plan.Command)
+		q.lines = append(q.lines, "runs: "+clean(plan.Command))
 	}
 	if plan.Severe {
 		q.want = plan.To.String()
@@ -173,11 +177,26 @@ func (q *dialog) body(w int) []string {
 		out = append(out, wrap(line, w)...)
 	}
 	if !q.quit {
-		for line := range strings.SplitSeq(strings.TrimRight(q.plan.String(), "\n"), "\n") {
+		shown := elided(&q.plan)
+		for line := range strings.SplitSeq(strings.TrimRight(shown.String(), "\n"), "\n") {
 			out = append(out, wrap(clean(line), w)...)
 		}
 	}
 	return out
+}
+
+// maxDetail is how many lines of one step a dialog shows.
+const maxDetail = 6
+
+// elided is a plan whose texts are one line each, and whose steps have few lines of detail.
+func elided(plan *bluegreen.Plan) *bluegreen.Plan {
+	p := *sanitize.Copy(plan)
+	for i := range p.Steps {
+		if d := p.Steps[i].Detail; len(d) > maxDetail {
+			p.Steps[i].Detail = append(slices.Clone(d[:maxDetail-1]), fmt.Sprintf("… and %d more", len(d)-maxDetail+1))
+		}
+	}
+	return &p
 }
 
 // draw draws the dialog into the middle of the screen. It returns where the
@@ -241,6 +260,8 @@ func drawPlanLine(c canvas, y int, line string) {
 	switch {
 	case strings.HasPrefix(line, "check FAIL"), strings.HasPrefix(line, "▲"):
 		st = inkWarn | bold
+	case strings.HasPrefix(line, "note:"):
+		st = bold
 	case strings.HasPrefix(line, "check"), strings.HasPrefix(line, "undo:"), strings.HasPrefix(line, "runs:"):
 		st = muted
 	}

@@ -27,6 +27,9 @@ func (m *Model) Started(plan bluegreen.Plan, reports ...bluegreen.Progress) {
 	m.dirty = true
 }
 
+// Plan are the steps of the act that runs.
+func (m *Model) Plan() []bluegreen.Step { return m.act.plan.Steps }
+
 // Ended is the message of an act that ended.
 func (m *Model) Ended(out bluegreen.Outcome, err error) tea.Msg { return doneMsg{m.act, out, err} }
 

@@ -126,6 +126,7 @@ func actingStates() []state {
 		{name: "deploy-prompt", make: func(s *screen) { s.look(); s.press("D"); s.typed("shop:1.6.0") }},
 		{name: "deploy-dialog", make: func(s *screen) { s.look(); s.press("D"); s.typed("shop:1.6.0"); s.press("enter") }},
 		{name: "switching", make: switching},
+		{name: "undoing", make: undoing},
 		{name: "switched", make: switched},
 		{name: "act-failed", make: func(s *screen) {
 			switching(s)
@@ -246,12 +247,12 @@ func switching(s *screen) {
 	d, _ := s.sim.Observe(s.tb.Context())
 	plan, _ := bluegreen.PlanSwitch(&d, bluegreen.Green, bluegreen.SwitchOptions{})
 	var reports []bluegreen.Progress
-	for i := range 4 {
+	for i := range 5 {
 		p := bluegreen.Progress{Index: i, Total: len(plan.Steps), Step: plan.Steps[i], State: bluegreen.StepDone, Elapsed: 40 * time.Millisecond}
-		if i == 2 {
+		if i == 3 {
 			p.Detail = "3 of 3 ok, worst 9 ms"
 		}
-		if i == 3 {
+		if i == 4 {
 			p.State = bluegreen.StepWorking
 		}
 		reports = append(reports, p)
