@@ -60,12 +60,7 @@ func (a *app) confirmChange(plan *bluegreen.Plan, f *actFlags) error {
 		why = "volumes and what is on them are deleted"
 	}
 	if a.flags.noInput || !isTerminal(a.in) || !isTerminal(a.err) {
-		for _, s := range plan.Steps {
-			for _, line := range s.Detail {
-				fmt.Fprintln(a.err, " ", clean(line))
-			}
-		}
-		return usagef("%s: %s; nothing was changed; pass --yes, or look first: %s --dry-run", plan.Command, why, plan.Command)
+		return usagef("%s: %s; nothing was changed; see what: %s --dry-run; do it: pass --yes", plan.Command, why, plan.Command)
 	}
 	return a.ask(plan, why+".", "yes")
 }

@@ -68,10 +68,10 @@ func (a *app) down(ctx context.Context, f *downFlags) error {
 	if f.dryRun {
 		return a.showPlan(&plan.Plan, &f.actFlags)
 	}
-	a.notes(plan.Notes)
 	if err := a.confirmChange(&plan.Plan, &f.actFlags); err != nil {
 		return err
 	}
+	a.notes(plan.Notes)
 	if plan.Direct != nil {
 		err = t.client.Execute(ctx, plan.Direct, newUpProgress(a, false))
 	} else if !plan.Plan.Empty() {

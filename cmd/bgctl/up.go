@@ -146,12 +146,12 @@ func (a *app) awaitAnswer(ctx context.Context, t *target, limit time.Duration) e
 
 // carryOut executes one plan of `up`.
 func (a *app) carryOut(ctx context.Context, t *target, plan *ops.Plan, f *upFlags) error {
+	if err := a.confirmChange(&plan.Plan, &f.actFlags); err != nil {
+		return err
+	}
 	a.notes(plan.Notes)
 	if plan.Direct != nil {
 		return t.client.Execute(ctx, plan.Direct, newUpProgress(a, f.json))
-	}
-	if err := a.confirmChange(&plan.Plan, &f.actFlags); err != nil {
-		return err
 	}
 	c := a.controller(t, a.meterOf(ctx, t), time.Now())
 	c.Stack = plan.Stack
