@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,6 +88,14 @@ func (a *app) agentRun(ctx context.Context) error {
 		Argv:    []string{nginx, "-e", "stderr", "-c", confPath, "-g", "daemon off;"},
 		Environ: a.environ,
 		Rotate: func(ctx context.Context, pid int) {
+			go func() {
+				late := proxy.LateNetwork{
+					Hosts: conf.Hosts(), Lookup: lookup, Routes: proxy.Routes, Reload: proxy.SignalReload(pid),
+				}
+				if err := late.Run(ctx); err != nil {
+					fmt.Fprintln(a.err, "bgctl:", err)
+				}
+			}()
 			r := &proxy.Rotator{Path: conf.Log, Limits: conf.Limits, Reopen: proxy.SignalReopen(pid)}
 			r.Run(ctx, func(err error) { fmt.Fprintln(a.err, "bgctl:", err) })
 		},
@@ -99,6 +109,13 @@ func (a *app) agentRun(ctx context.Context) error {
 		return codeError(code)
 	}
 	return nil
+}
+
+// lookup asks the name server of the container for a host's addresses. The dot ends the
+// name: it belongs to no search domain.
+func lookup(ctx context.Context, host string) error {
+	_, err := (&net.Resolver{PreferGo: true}).LookupNetIP(ctx, "ip4", strings.TrimSuffix(host, ".")+".")
+	return err
 }
 
 // agentCheck tests the settings before the proxy is started for the first time.

@@ -199,6 +199,7 @@ func (a *app) opsTarget(t *target, overrides [][]byte, asJSON bool) *ops.Target 
 	return &ops.Target{
 		Client: t.client, Project: t.project, Stack: t.stack, Install: install,
 		Images: a.selfImages(t), Auth: install.Auth, Progress: newUpProgress(a, asJSON),
+		ProxyURL: func(d *bluegreen.Deployment) string { return a.proxyURL(t, d) },
 	}
 }
 

@@ -50,7 +50,7 @@ type Operation struct {
 	Cut    bool          `json:"cut_off,omitempty"` // its command was cut off, and a later one ended it
 	Fault  *Fault        `json:"fault,omitempty"`   // what chaos broke, or heal mended
 	Change []string      `json:"change,omitempty"`  // what `up` changed beside the pools
-	Gap    time.Duration `json:"gap,omitempty"`     // how long nothing listened while the proxy was replaced
+	Gap    time.Duration `json:"gap,omitempty"`     // how long nothing answered while the proxy was replaced
 }
 
 // UnmarshalJSON implements [json.Unmarshaler]. Journals of older versions have no

@@ -90,7 +90,7 @@ func PlanUp(d *Deployment, spec *UpSpec) (Plan, error) {
 			journalStep(Operation{From: p.To, To: p.To, Change: []string{"proxy: " + spec.Replace}}, asWhole),
 			replaceStep(spec.Replace, spec.LastGap),
 			closeStep(p.To, func(r *run) string {
-				return "the proxy was replaced; nothing answered for " + r.outcome.Gap.Round(time.Millisecond).String()
+				return "the proxy was replaced; " + nothingAnswered(r.outcome.Gap)
 			}),
 		)
 	}

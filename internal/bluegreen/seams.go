@@ -192,7 +192,7 @@ type Stack interface {
 	// Converge makes containers, networks and volumes beside pools and proxy match the file,
 	// and gets every image that the plan needs before it changes anything.
 	Converge(ctx context.Context, on func(detail string)) error
-	// ReplaceProxy replaces the proxy's container and returns how long nothing listened.
+	// ReplaceProxy replaces the proxy's container and returns how long nothing answered.
 	// What it returns an error for has been put back, as far as the error does not say else.
 	ReplaceProxy(ctx context.Context, on func(detail string)) (gap time.Duration, err error)
 	// Remove removes what the plan lists.

@@ -64,13 +64,13 @@ func (s configure) do(ctx context.Context, r *run) error {
 	return nil
 }
 
-// replace replaces the proxy's container and measures how long nothing listened.
+// replace replaces the proxy's container and measures how long nothing answered.
 type replace struct{}
 
 func replaceStep(cause string, last time.Duration) Step {
 	text := fmt.Sprintf("replace the proxy's container (%s): for a moment no request is answered", cause)
 	if last > 0 {
-		text += fmt.Sprintf(", %d ms the last time", last.Milliseconds())
+		text += fmt.Sprintf(", %s the last time", last.Round(time.Millisecond))
 	}
 	return Step{Op: OpReplace, Text: text, act: replace{}}
 }
@@ -84,8 +84,13 @@ func (replace) do(ctx context.Context, r *run) error {
 		return err
 	}
 	r.outcome.Gap, r.op.Gap = gap, gap
-	r.detail = fmt.Sprintf("nothing answered for %s", gap.Round(time.Millisecond))
+	r.detail = nothingAnswered(gap)
 	return r.reopen(ctx)
+}
+
+// nothingAnswered tells how long a replacement of the proxy was seen by its users.
+func nothingAnswered(gap time.Duration) string {
+	return fmt.Sprintf("nothing answered for %s", gap.Round(time.Millisecond))
 }
 
 // remove removes what the plan lists.

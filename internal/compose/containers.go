@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,7 +74,8 @@ func (c Container) Ready() bool {
 }
 
 // Containers lists a project's containers in all states, one-off containers
-// (docker compose run) excluded, ordered by service, number and name.
+// (docker compose run) excluded, and those that a [Replacement] has started and that
+// nobody reaches yet, ordered by service, number and name.
 func (c *Client) Containers(ctx context.Context, project string) ([]Container, error) {
 	return c.ContainersEarly(ctx, project, nil)
 }
@@ -107,6 +109,9 @@ func (c *Client) ContainersEarly(ctx context.Context, project string, early func
 		}
 		group.Go(func() error {
 			one, err := c.Container(groupCtx, summary.ID)
+			if err == nil && onlyStaged(slices.Collect(maps.Keys(one.Networks)), one.Labels) {
+				return nil
+			}
 			if errors.Is(err, ErrNotFound) {
 				return nil // removed since the list was made
 			}

@@ -119,6 +119,9 @@ func (e *execution) network(ctx context.Context, op Operation) error {
 	ctx, cancel := uncancelled(ctx, quickLimit)
 	defer cancel()
 	if op.Action == ActionRemove {
+		if op.leftover {
+			return e.client.removeStaging(ctx, op.containerID)
+		}
 		err := e.client.api.NetworkRemove(ctx, op.containerID)
 		if errdefs.IsNotFound(err) {
 			return nil

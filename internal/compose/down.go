@@ -173,6 +173,13 @@ func (d *downPlanner) networks(seen *Observed, after []string) {
 	for _, name := range sortedKeys(seen.Networks) {
 		found := seen.Networks[name]
 		plain, _, _ := strings.Cut(name, " ")
+		if found.Labels[stagingLabel] != "" && d.p.made(found.Labels) {
+			d.plan.add(Operation{
+				Action: ActionRemove, Kind: KindNetwork, Name: name, containerID: found.ID, leftover: true,
+				Cause: "left by an interrupted replacement", After: after,
+			})
+			continue
+		}
 		want, declared := d.p.Networks[found.Labels[networkLabel]]
 		declared = declared && want.Name == plain
 		uses := func(c ObservedContainer) bool { return slices.Contains(c.Networks, found.ID) }

@@ -21,6 +21,7 @@ const (
 	embeddedLabel    = "bgctl.embedded"     // … from the embedded file
 	filesHashLabel   = "bgctl.files-hash"   // contents that are copied into the container
 	contextHashLabel = "bgctl.context-hash" // what an image was built from
+	stagingLabel     = "bgctl.staging"      // on a staging network: the service that is replaced
 )
 
 // composeVersion is the release whose labels and hashes are reproduced.

@@ -23,8 +23,10 @@ type Observed struct {
 	APIVersion string
 	Containers []ObservedContainer
 	Networks   map[string]ObservedNetwork // by name
-	Volumes    map[string]ObservedVolume  // by name
-	Images     map[string]ObservedImage   // by reference; a missing one is absent
+	// Staging is the ID of the staging network that a replacement left, "" for none.
+	Staging string
+	Volumes map[string]ObservedVolume // by name
+	Images  map[string]ObservedImage  // by reference; a missing one is absent
 	// Contexts are the hashes of embedded build contexts, by service.
 	Contexts map[string]string
 }
@@ -42,7 +44,9 @@ type ObservedContainer struct {
 	ExitedWell bool
 	Labels     map[string]string
 	Networks   []string // IDs
-	Mounts     []ObservedMount
+	// Staged says that it is on a staging network alone: nobody reaches it.
+	Staged bool
+	Mounts []ObservedMount
 	// Env is known only where the configuration is not the file's.
 	Env map[string]string
 }
@@ -132,6 +136,7 @@ func observedFrom(in *container.Summary) ObservedContainer {
 		for _, name := range sortedKeys(in.NetworkSettings.Networks) {
 			out.Networks = append(out.Networks, in.NetworkSettings.Networks[name].NetworkID)
 		}
+		out.Staged = onlyStaged(slices.Collect(maps.Keys(in.NetworkSettings.Networks)), in.Labels)
 	}
 	for _, m := range in.Mounts {
 		out.Mounts = append(out.Mounts, ObservedMount{
@@ -173,12 +178,9 @@ func (c *Client) containerEnv(ctx context.Context, id string) (map[string]string
 
 func (c *Client) observeNetworks(ctx context.Context, p *Project, seen *Observed) error {
 	seen.Networks = map[string]ObservedNetwork{}
-	args := filters.NewArgs()
+	args := filters.NewArgs(filters.Arg("name", stagingNetwork(p.Name)))
 	for _, net := range p.Networks {
 		args.Add("name", net.Name)
-	}
-	if args.Len() == 0 {
-		return nil
 	}
 	list, err := c.api.NetworkList(ctx, network.ListOptions{Filters: args})
 	if err != nil {
@@ -186,6 +188,10 @@ func (c *Client) observeNetworks(ctx context.Context, p *Project, seen *Observed
 	}
 	// The engine's name filter matches parts of names too; the plan looks names up exactly.
 	for i := range list {
+		if list[i].Name == stagingNetwork(p.Name) && list[i].Labels[stagingLabel] != "" {
+			seen.Staging = list[i].ID
+			continue
+		}
 		seen.Networks[list[i].Name] = ObservedNetwork{ID: list[i].ID, Labels: list[i].Labels}
 	}
 	return nil

@@ -14,11 +14,17 @@ const leftByRecreate = "left by an interrupted recreate"
 
 // settleLeftovers finds what an interrupted recreate or replacement left: a container
 // under a temporary name. Of all that have the same number one counts; the others are
-// removed. It returns those that count, by number.
+// removed. One that is staged never counts: nobody reaches it. It returns those that count,
+// by number.
 func (u *upPlanner) settleLeftovers(service types.ServiceConfig) []ObservedContainer {
-	numbers := map[int][]ObservedContainer{}
+	numbers, staged := map[int][]ObservedContainer{}, map[int]bool{}
 	for _, actual := range u.seen.Containers {
-		if actual.Service == service.Name && !actual.OneOff && !IsAside(actual.Name) {
+		switch {
+		case actual.Service != service.Name, actual.OneOff, IsAside(actual.Name):
+		case actual.Staged:
+			staged[actual.Number] = true
+			u.removeLeft(actual)
+		default:
 			numbers[actual.Number] = append(numbers[actual.Number], actual)
 		}
 	}
@@ -29,6 +35,10 @@ func (u *upPlanner) settleLeftovers(service types.ServiceConfig) []ObservedConta
 			return isTemporary(c.Name, containerName(u.p, service, number))
 		}
 		if !slices.ContainsFunc(all, temporary) {
+			for _, actual := range all {
+				// The killed command may have told it to stop.
+				u.interrupted[actual.ID] = u.interrupted[actual.ID] || staged[number]
+			}
 			counted = append(counted, all...)
 			continue
 		}
@@ -41,14 +51,19 @@ func (u *upPlanner) settleLeftovers(service types.ServiceConfig) []ObservedConta
 			case isUp(actual) && u.leaves(service.Name):
 				u.left(actual, leftByRecreate)
 			default:
-				u.plan.add(Operation{
-					Action: ActionRemove, Kind: KindContainer, Name: actual.Name, leftover: true,
-					service: service.Name, containerID: actual.ID, Cause: leftByRecreate,
-				})
+				u.removeLeft(actual)
 			}
 		}
 	}
 	return counted
+}
+
+// removeLeft plans the removal of a container that an interrupted command left.
+func (u *upPlanner) removeLeft(actual ObservedContainer) {
+	u.plan.add(Operation{
+		Action: ActionRemove, Kind: KindContainer, Name: actual.Name, leftover: true,
+		service: actual.Service, containerID: actual.ID, Cause: leftByRecreate,
+	})
 }
 
 // winner chooses the container that counts: one that runs before one that does not, then
@@ -81,6 +96,25 @@ func isUp(actual ObservedContainer) bool {
 	default:
 		return false
 	}
+}
+
+// staging plans the removal of the network that an interrupted replacement left, after
+// that of its container.
+func (u *upPlanner) staging() error {
+	if u.seen.Staging == "" {
+		return nil
+	}
+	op := Operation{
+		Action: ActionRemove, Kind: KindNetwork, Name: stagingNetwork(u.p.Name), leftover: true,
+		containerID: u.seen.Staging, Cause: "left by an interrupted replacement",
+	}
+	for _, other := range u.plan.Operations {
+		if other.Kind == KindContainer && other.leftover {
+			op.After = append(op.After, other.ID())
+		}
+	}
+	u.plan.add(op)
+	return nil
 }
 
 // inTheWay lists the removals that come before a container of the service takes its

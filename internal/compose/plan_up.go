@@ -25,7 +25,7 @@ func PlanUp(p *Project, seen *Observed, opts UpOptions) (*Plan, error) {
 	planner := &upPlanner{p: p, seen: seen, opts: opts, plan: &Plan{
 		project: p, observed: seen, options: opts, LiveDrift: map[string]map[string]Drift{},
 	}, interrupted: map[string]bool{}}
-	steps := []func() error{planner.checkEngine, planner.networks, planner.volumes, planner.images, planner.services}
+	steps := []func() error{planner.checkEngine, planner.networks, planner.volumes, planner.images, planner.services, planner.staging}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return nil, err

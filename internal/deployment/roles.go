@@ -62,7 +62,10 @@ func translate(c *compose.Container) bluegreen.Container {
 func place(d *bluegreen.Deployment, c bluegreen.Container) {
 	switch c.Role {
 	case bluegreen.RoleProxy:
-		d.Proxy = &c
+		// Two are there while one is replaced: the one that runs has the requests.
+		if d.Proxy == nil || d.Proxy.State != "running" {
+			d.Proxy = &c
+		}
 	case bluegreen.RoleWatcher:
 		d.Watcher = &c
 	case bluegreen.RoleBlue:

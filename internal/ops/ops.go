@@ -8,7 +8,6 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +27,9 @@ type Target struct {
 	Images  compose.ImageProvider
 	// Auth returns the encoded credentials for an image's registry; may be nil.
 	Auth func(ref string) (string, error)
+	// ProxyURL returns the proxy's published address as this machine reaches it, "" for
+	// none; may be nil.
+	ProxyURL func(*bluegreen.Deployment) string
 	// Progress follows the changes of what takes no traffic; may be nil.
 	Progress compose.Progress
 }
@@ -90,6 +92,7 @@ type stack struct {
 	project *compose.Project
 	plan    *compose.Plan
 	proxy   string // the proxy's service
+	url     string // the proxy's published address, "" for none
 }
 
 var _ bluegreen.Stack = (*stack)(nil)
@@ -101,19 +104,6 @@ func (s *stack) Converge(ctx context.Context, on func(string)) error {
 
 // Remove implements [bluegreen.Stack].
 func (s *stack) Remove(ctx context.Context, on func(string)) error { return s.Converge(ctx, on) }
-
-// ReplaceProxy implements [bluegreen.Stack].
-func (s *stack) ReplaceProxy(ctx context.Context, on func(string)) (time.Duration, error) {
-	ready, err := s.Client.PrepareReplace(ctx, s.project, s.proxy, compose.ServiceOptions{Images: s.Images, RegistryAuth: s.Auth})
-	if err != nil {
-		return 0, err
-	}
-	gap, err := ready.Swap(ctx, teller{on, s.Progress})
-	if err != nil {
-		return gap, errors.Join(err, ready.Discard(context.WithoutCancel(ctx)))
-	}
-	return gap, nil
-}
 
 // DownOptions steer [Target.Down].
 type DownOptions struct {

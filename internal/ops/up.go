@@ -173,7 +173,11 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 		return Plan{}, err
 	}
 	out, err := bluegreen.PlanUp(d, spec)
-	return Plan{Plan: out, Stack: &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}}, err
+	s := &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}
+	if t.ProxyURL != nil {
+		s.url = t.ProxyURL(d)
+	}
+	return Plan{Plan: out, Stack: s}, err
 }
 
 // difference is what is between a deployment that runs and its file.

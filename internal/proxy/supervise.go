@@ -87,6 +87,17 @@ func reap(pid int) syscall.WaitStatus {
 	}
 }
 
+// SignalReload returns a function that makes the nginx with this process ID read its
+// configuration again.
+func SignalReload(pid int) func() error {
+	return func() error {
+		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+			return fmt.Errorf("tell nginx to read its configuration again: %w", err)
+		}
+		return nil
+	}
+}
+
 // SignalReopen returns a Reopen that makes the nginx with this process ID open its log
 // files again.
 func SignalReopen(pid int) func() error {

@@ -55,7 +55,11 @@ func main() {
 			status = http.StatusInternalServerError
 		}
 		fmt.Println("serving")
-		_ = http.ListenAndServe(":3000", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		listen := os.Getenv("LISTEN")
+		if listen == "" {
+			listen = ":3000"
+		}
+		_ = http.ListenAndServe(listen, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			fmt.Fprintln(w, os.Getenv("ACTIVE_POOL"))
 		}))
