@@ -38,7 +38,7 @@ func exitTable() []struct {
 		{exitOK, "done, or nothing to do"},
 		{exitFailed, "failed; the message says in which state traffic is"},
 		{exitUsage, "the command line or a setting is wrong; nothing was done"},
-		{exitDegraded, "the deployment is degraded or unhealthy"},
+		{exitDegraded, "the deployment is degraded or unhealthy, a drill's judgement failed, or the doctor found something"},
 		{exitRefused, "a gate refused; nothing was changed"},
 		{exitUnreachable, "the Docker engine or the proxy cannot be reached"},
 		{exitLocked, "another command is changing the deployment"},
@@ -70,6 +70,8 @@ func exitCode(err error) int {
 	var version *proxy.VersionError
 	var outdated *proxy.OutdatedError
 	var back *bluegreen.RolledBackError
+	var setting *bluegreen.SettingError
+	var unlocked *proxy.LockNeededError
 	switch {
 	case err == nil:
 		return exitOK
@@ -79,13 +81,13 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.Is(err, bluegreen.ErrRefused), errors.Is(err, bluegreen.ErrChanged):
 		return exitRefused
-	case errors.Is(err, bluegreen.ErrLocked):
+	case errors.Is(err, bluegreen.ErrLocked), errors.As(err, &unlocked):
 		return exitLocked
 	case errors.As(err, &back):
 		return exitRolledBack
 	case errors.Is(err, compose.ErrUnreachable), errors.As(err, &version), errors.As(err, &outdated):
 		return exitUnreachable
-	case errors.Is(err, compose.ErrUnsupported), errors.Is(err, proxy.ErrConfig):
+	case errors.Is(err, compose.ErrUnsupported), errors.Is(err, proxy.ErrConfig), errors.As(err, &setting):
 		return exitUsage
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimeout

@@ -75,7 +75,7 @@ func printHistory(w io.Writer, ops []bluegreen.Operation) error {
 	fmt.Fprintln(tw, "WHEN\tWHO\tWHAT\tTRAFFIC\tRELEASE\tTOOK\tRECEIPT\tRESULT")
 	for i := range ops {
 		op := &ops[i]
-		cells(tw, op.Started.Local().Format("2006-01-02 15:04:05"), op.By.User+"@"+op.By.Host, string(op.Kind), movement(op),
+		cells(tw, op.Started.Local().Format("2006-01-02 15:04:05"), op.By.User+"@"+op.By.Host, deed(op), movement(op),
 			releases(op), op.Finished.Sub(op.Started).Round(10*time.Millisecond).String(), figures(op), result(op))
 	}
 	if err := tw.Flush(); err != nil {
@@ -83,6 +83,25 @@ func printHistory(w io.Writer, ops []bluegreen.Operation) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// deed is what was done, and to which pool where traffic was not the matter.
+func deed(op *bluegreen.Operation) string {
+	text := string(op.Kind)
+	switch op.Kind {
+	case bluegreen.ActChaos, bluegreen.ActHeal, bluegreen.ActRestart:
+		if op.To != bluegreen.NoPool {
+			text += " " + op.To.String()
+		}
+		if op.Fault != nil {
+			text += " (" + string(op.Fault.Mode) + ")"
+		}
+	case bluegreen.ActSwitch, bluegreen.ActDeploy, bluegreen.ActRollback, bluegreen.ActPromote, bluegreen.ActUp, bluegreen.ActDown:
+	}
+	if op.Cut {
+		text += ", cut off"
+	}
+	return text
 }
 
 // movement is where traffic went.
@@ -104,8 +123,12 @@ func releases(op *bluegreen.Operation) string {
 	switch {
 	case op.Moved():
 		return fmt.Sprintf("%s → %s", name(op.Old), name(op.New))
+	case op.Before != nil && !op.Installed():
+		return fmt.Sprintf("%s: %s, not %s", op.To, name(op.Before), name(op.New))
 	case op.Before != nil || op.New != nil && op.Staged:
 		return fmt.Sprintf("%s: %s → %s", op.To, name(op.Before), name(op.New))
+	case op.Old != nil && op.From != op.To:
+		return name(op.Old) // traffic did not move
 	}
 	return name(op.New)
 }
@@ -118,9 +141,15 @@ func figures(op *bluegreen.Operation) string {
 	return fmt.Sprintf("%d sent, %d failed", op.Receipt.Sent, op.Receipt.Failed)
 }
 
-// result is how an operation ended, and how its release did afterwards.
+// result is how an operation ended, what it changed, and how its release did afterwards.
 func result(op *bluegreen.Operation) string {
-	text := op.Result
+	text := or(op.Result, string(op.Ending))
+	if len(op.Change) > 0 {
+		text += "; changed: " + strings.Join(op.Change, "; ")
+	}
+	if op.Gap > 0 {
+		text += fmt.Sprintf("; nothing listened for %d ms", op.Gap.Milliseconds())
+	}
 	if op.Reason != "" {
 		text += ": " + op.Reason
 	}

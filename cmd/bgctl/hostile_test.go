@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -177,6 +178,13 @@ func TestForeignText_IsSafeInResults(t *testing.T) {
 			}
 			return nil
 		},
+		"status": func(a *app, _ *actFlags) error {
+			d := filled[bluegreen.Deployment]()
+			d.Router.Active, d.Router.Standing[0].Pool = bluegreen.Blue, bluegreen.Blue
+			s := a.summary(&target{}, &d)
+			fmt.Fprintln(a.out, changeLine(&s))
+			return printStatus(a.out, &s, &d)
+		},
 		"history": func(a *app, _ *actFlags) error {
 			return printHistory(a.out, []bluegreen.Operation{filled[bluegreen.Operation]()})
 		},
@@ -191,7 +199,7 @@ func TestForeignText_IsSafeInResults(t *testing.T) {
 				}
 				safeText(t, out.String())
 				safeText(t, errs.String())
-				if asJSON && name != "unhealthy" && name != "steps" && name != "history" {
+				if asJSON && name != "unhealthy" && name != "steps" && name != "history" && name != "status" {
 					safeJSON(t, out.String())
 				}
 			})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/doctor"
 )
 
 // statusJSON is the documented form of `bgctl status --json`. Fields are added,
@@ -34,6 +36,10 @@ type statusJSON struct {
 	Bake     *bluegreen.Bake      `json:"bake,omitempty"`     // a new release that is watched
 	Solo     *bluegreen.Solo      `json:"solo,omitempty"`     // a pool that is kept out of the failover
 	Previous *bluegreen.Release   `json:"previous,omitempty"` // what bgctl rollback goes back to
+	Agent    string               `json:"agent,omitempty"`    // version of the bgctl in the proxy's container
+	Trouble  []string             `json:"trouble,omitempty"`  // what the proxy's container lacks beside nginx
+
+	renewal string // why the proxy's bgctl should be renewed
 }
 
 // containerJSON is one container.
@@ -53,6 +59,10 @@ type poolJSON struct {
 	Release  string `json:"release"`
 	Replicas int    `json:"replicas"`
 	Fault    string `json:"fault,omitempty"`
+
+	Standing *bluegreen.Standing `json:"standing,omitempty"` // what the deployment put there by its own record
+	Differs  string              `json:"differs,omitempty"`  // what runs instead
+	Silent   string              `json:"silent,omitempty"`   // why it does not answer the proxy although it runs
 }
 
 // statusFlags are the flags of `bgctl status`.
@@ -137,9 +147,11 @@ func (a *app) summary(t *target, d *bluegreen.Deployment) statusJSON {
 		if ps.Fault != nil {
 			p.Fault = string(ps.Fault.Mode)
 		}
+		p.Standing, p.Differs, p.Silent = d.Standing(pool), doctor.Differs(d, pool), silence(ps)
 		s.Pools[pool.String()] = p
 	}
 	if d.Router != nil {
+		s.Agent, s.Trouble, s.renewal = d.Router.Agent, d.Router.Trouble, renewal(d.Router.Agent)
 		s.Lock, s.Last = d.Router.Lock, d.Router.Last
 		s.Current, s.Bake, s.Solo = d.Router.Current, d.Router.Bake, d.Router.Solo
 		if prev := bluegreen.FindPrevious(d); prev != nil {
@@ -151,6 +163,30 @@ func (a *app) summary(t *target, d *bluegreen.Deployment) statusJSON {
 		}
 	}
 	return s
+}
+
+// silence says why a pool with a container that runs does not answer the proxy, "" when
+// the pool answers or was not asked.
+func silence(ps *bluegreen.PoolState) string {
+	runs := slices.ContainsFunc(ps.Containers, func(c bluegreen.Container) bool { return c.State == "running" })
+	switch a := ps.Answer; {
+	case a == nil || !runs || a.Answers():
+		return ""
+	case a.Err != "":
+		return a.Err
+	default:
+		return fmt.Sprintf("nginx says %d in its place", a.Status)
+	}
+}
+
+// renewal says why the proxy's bgctl should be renewed, "" when it is this one. An agent
+// that does not tell its version is older than that.
+func renewal(agent string) string {
+	if agent == version() {
+		return ""
+	}
+	return fmt.Sprintf("the proxy runs %s, this is %s; renew it when a moment without answers does no harm: bgctl up --upgrade",
+		or(agent, "an older bgctl"), version())
 }
 
 // container reduces a container, which may be missing.
@@ -230,11 +266,31 @@ func uptime(c *bluegreen.Container, now time.Time) string {
 // dash stands for nothing.
 func dash(s string) string { return or(s, "-") }
 
-// notes prints what an operator has to know beside the table.
-func notes(w io.Writer, s *statusJSON, now time.Time) {
+// ills prints what is not as it should be although every container may look well.
+func ills(w io.Writer, s *statusJSON) {
+	if s.State == bluegreen.Outage {
+		fmt.Fprintln(w, "\nno request is answered")
+	}
 	if s.Error != "" {
 		fmt.Fprintf(w, "\nproxy: %s\n", clean(s.Error))
 	}
+	for _, text := range s.Trouble {
+		fmt.Fprintf(w, "\ntrouble: %s\n", clean(text))
+	}
+	for _, pool := range bluegreen.Pools() {
+		p := s.Pools[pool.String()]
+		if p.Silent != "" {
+			fmt.Fprintf(w, "\n%s does not answer the proxy: %s; look at it: bgctl logs %s\n", pool, clean(p.Silent), clean(p.Service))
+		}
+		if p.Differs != "" {
+			fmt.Fprintf(w, "\n%s is not what the deployment put there: %s\n", pool, clean(p.Differs))
+		}
+	}
+}
+
+// notes prints what an operator has to know beside the table.
+func notes(w io.Writer, s *statusJSON, now time.Time) {
+	ills(w, s)
 	for _, f := range s.Faults {
 		fmt.Fprintf(w, "\nfault: %s is under %s since %s, by %s@%s; undo: bgctl heal %s\n",
 			f.Pool, clean(string(f.Mode)), f.Since.Local().Format("15:04:05"), clean(f.By.User), clean(f.By.Host), f.Pool)
@@ -245,7 +301,11 @@ func notes(w io.Writer, s *statusJSON, now time.Time) {
 	if op := s.Current; op != nil && op.Drain != nil {
 		fmt.Fprintf(w, "draining %s: %d in flight\n", op.Drain.Pool, op.Drain.InFlight)
 	} else if op != nil && op.Phase != "" {
-		fmt.Fprintf(w, "%s of %s to %s: at the step %s\n", clean(string(op.Kind)), clean(op.New.String()), op.To, clean(string(op.Phase)))
+		what := deed(op)
+		if op.New != nil && op.From != op.To {
+			what = fmt.Sprintf("%s of %s to %s", op.Kind, op.New, op.To)
+		}
+		fmt.Fprintf(w, "%s: at the step %s\n", clean(what), clean(string(op.Phase)))
 	}
 	if b := s.Bake; b != nil {
 		fmt.Fprintf(w, "\n%s\n", clean(bakeText(b, now)))
@@ -255,6 +315,9 @@ func notes(w io.Writer, s *statusJSON, now time.Time) {
 	}
 	if s.Cut != "" {
 		fmt.Fprintf(w, "\n%s; the next command settles it (bgctl heal %s)\n", clean(s.Cut), or(s.Standby, "POOL"))
+	}
+	if s.renewal != "" {
+		fmt.Fprintf(w, "\n%s\n", clean(s.renewal))
 	}
 	s.notes(w)
 }

@@ -197,6 +197,9 @@ func changeLine(s *statusJSON) string {
 		if p.Fault != "" {
 			fmt.Fprintf(&b, " (fault: %s)", p.Fault)
 		}
+		if p.Silent != "" {
+			b.WriteString(" (does not answer)")
+		}
 	}
 	for _, c := range []struct {
 		name string
@@ -217,6 +220,9 @@ func changeLine(s *statusJSON) string {
 	}
 	if s.Cut != "" {
 		b.WriteString("; an operation was cut off")
+	}
+	for _, text := range s.Trouble {
+		fmt.Fprintf(&b, "; trouble: %s", text)
 	}
 	if s.Error != "" {
 		fmt.Fprintf(&b, "; %s", s.Error)

@@ -194,21 +194,26 @@ func checkReleases(ctx context.Context, p *patient) ([]finding, error) {
 func judgeReleases(d *bluegreen.Deployment) []finding {
 	var out []finding
 	for _, pool := range bluegreen.Pools() {
-		stands, record := d.Pool(pool).Holds(), d.Standing(pool)
-		if stands == nil || record == nil || agree(&record.Release, stands) {
-			continue
+		if seen := Differs(d, pool); seen != "" {
+			out = append(out, finding{Warning, pool.String(), seen, "it was changed past bgctl; see what was done: bgctl history; bring a release in: bgctl deploy IMAGE"})
 		}
-		out = append(out, finding{
-			Warning, pool.String(), fmt.Sprintf("%s@%s put %s (image %s) there at %s, and it runs %s (image %s)", record.By.User, record.By.Host,
-				&record.Release, shortID(record.Release.ImageID), record.Since.UTC().Format(time.RFC3339), stands, shortID(stands.ImageID)),
-			"it was changed past bgctl; see what was done: bgctl history; bring a release in: bgctl deploy IMAGE",
-		})
 	}
 	blue, green := d.Blue.Holds(), d.Green.Holds()
 	if len(out) == 0 && blue.Same(green) {
 		out = append(out, finding{OK, "pools", "both hold " + blue.String() + ": a rollback would change nothing", ""})
 	}
 	return out
+}
+
+// Differs says what runs in a pool instead of what the deployment put there by its own
+// record, "" when nothing does. It holds foreign text.
+func Differs(d *bluegreen.Deployment, pool bluegreen.Pool) string {
+	stands, record := d.Pool(pool).Holds(), d.Standing(pool)
+	if stands == nil || record == nil || agree(&record.Release, stands) {
+		return ""
+	}
+	return fmt.Sprintf("%s@%s put %s (image %s) there at %s, and it runs %s (image %s)", record.By.User, record.By.Host,
+		&record.Release, shortID(record.Release.ImageID), record.Since.UTC().Format(time.RFC3339), stands, shortID(stands.ImageID))
 }
 
 // agree reports whether two releases are the same as far as both are known.

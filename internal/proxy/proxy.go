@@ -131,7 +131,7 @@ type OutdatedError struct{ Op string }
 
 // Error implements error.
 func (e *OutdatedError) Error() string {
-	return fmt.Sprintf("the proxy runs an older bgctl, which does not know %q; renew it: bgctl up", e.Op)
+	return fmt.Sprintf("the proxy runs an older bgctl, which does not know %q; renew it: bgctl up --upgrade", e.Op)
 }
 
 // LockNeededError says that a record was to be changed without the deployment's lock.

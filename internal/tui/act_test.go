@@ -296,6 +296,18 @@ func TestModel_ConfirmsWhatCutOffCommandsLeftAndNotes(t *testing.T) {
 	}
 }
 
+// TestModel_AsksThePoolAndNotOnlyTheEngine: a pool is as the proxy finds it.
+func TestModel_AsksThePoolAndNotOnlyTheEngine(t *testing.T) {
+	s := live(t, usual(120, 36))
+	s.observe(func(d *bluegreen.Deployment) { d.Green.Answer = &bluegreen.ProbeResult{Err: "no answer within 1s"} })
+	s.contains("× silent 1/1", "DEGRADED")
+	s.observe(func(d *bluegreen.Deployment) {
+		d.Green.Containers[0].Health, d.Green.Answer = "starting", &bluegreen.ProbeResult{Status: 200}
+	})
+	s.contains("starting 0/1")
+	s.lacks("× starting", "DEGRADED")
+}
+
 // TestModel_TimesAStepFromItsBeginning: a step that tells how far it is goes on being timed.
 func TestModel_TimesAStepFromItsBeginning(t *testing.T) {
 	s := live(t, usual(120, 36))

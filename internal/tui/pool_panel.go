@@ -125,6 +125,10 @@ func condition(ps *bluegreen.PoolState) (style, string) {
 	switch {
 	case all == 0:
 		return inkCrit | bold, "× no container"
+	case ready > 0 && !ps.Ready():
+		return inkCrit | bold, "× silent " + n // the containers are well, and do not answer the proxy
+	case ready == 0 && ps.Ready():
+		return plain, "starting " + n // the first check is still to come, and it answers
 	case ready == 0:
 		c := &ps.Containers[0]
 		word := c.State
