@@ -175,8 +175,8 @@ func TestProxy_KeepsTheActivePool(t *testing.T) {
 	}
 }
 
-// Intent: an operator who edits ACTIVE_POOL in .env, as with the hand-made kit,
-// gets that pool; without a new container.
+// Intent: an operator who edits ACTIVE_POOL in .env, as with the hand-made kit, gets that
+// pool, without a new container; once traffic was moved by a command, when asked for.
 func TestUp_CarriesOutAnEditedActivePool(t *testing.T) {
 	t.Cleanup(func() { shared.reset(t) })
 	before := shared.container(t, "nginx")
@@ -189,7 +189,10 @@ func TestUp_CarriesOutAnEditedActivePool(t *testing.T) {
 	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	shared.must(t, "up", "--demo")
+	if r := shared.must(t, "up", "--demo"); shared.active(t) != "blue" || !strings.Contains(r.err, "bgctl switch green") {
+		t.Errorf("active = %s, want blue and a word on it:\n%s", shared.active(t), r.err)
+	}
+	shared.must(t, "up", "--demo", "--release-from-env")
 	if got := shared.active(t); got != "green" {
 		t.Errorf("active = %s, want green", got)
 	}

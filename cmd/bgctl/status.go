@@ -121,6 +121,9 @@ func (a *app) status(ctx context.Context, f *statusFlags) error {
 	}
 	switch s.State {
 	case bluegreen.OK, bluegreen.Switching, bluegreen.Draining, bluegreen.Baking:
+		if len(s.Broken) > 0 {
+			return codeError(exitDegraded) // nobody would hear of an alert
+		}
 		return nil
 	case bluegreen.Unknown:
 		return codeError(exitUnreachable)

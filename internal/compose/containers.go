@@ -94,11 +94,7 @@ func (c *Client) ContainersEarly(ctx context.Context, project string, early func
 		return nil, c.wrap("list the containers of project "+project, err)
 	}
 	if early != nil {
-		var heads []Container
-		for i := range list {
-			heads = append(heads, Container{ID: list[i].ID, Service: list[i].Labels[serviceLabel], Labels: list[i].Labels, State: list[i].State})
-		}
-		early(heads)
+		early(headsOf(list))
 	}
 	found := make([]*Container, len(list))
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -132,6 +128,15 @@ func (c *Client) ContainersEarly(ctx context.Context, project string, early func
 	}
 	slices.SortFunc(out, compareContainers)
 	return out, nil
+}
+
+// headsOf is what a list of the engine says of containers.
+func headsOf(list []container.Summary) []Container {
+	var heads []Container
+	for i := range list {
+		heads = append(heads, Container{ID: list[i].ID, Service: list[i].Labels[serviceLabel], Labels: list[i].Labels, State: list[i].State})
+	}
+	return heads
 }
 
 // Container inspects one container by ID or name.
@@ -208,9 +213,18 @@ func (c *Container) readState(state container.State) {
 		return
 	}
 	c.Health = state.Health.Status
+	if !c.Ready() && stopped(state.Health) {
+		c.Health = container.Starting
+	}
 	if log := state.Health.Log; len(log) > 0 && log[len(log)-1] != nil {
 		c.HealthOutput = log[len(log)-1].Output
 	}
+}
+
+// stopped reports whether a verdict is none: Engine 20.10 calls a container unhealthy, with no
+// failed check, from the moment at which it is paused until the first check after that.
+func stopped(h *container.Health) bool {
+	return h.Status == container.Unhealthy && h.FailingStreak == 0
 }
 
 func (c *Container) readConfig(config container.Config) {

@@ -62,7 +62,8 @@ func (c *Client) waitFor(ctx context.Context, name, condition string, limit time
 
 // passesCheck runs the health check of a container that the engine has not judged yet.
 func (c *Client) passesCheck(ctx context.Context, info container.InspectResponse) bool {
-	if info.Config == nil || info.State == nil || info.State.Health == nil || info.State.Health.Status != container.Starting {
+	if info.Config == nil || info.State == nil || info.State.Health == nil ||
+		info.State.Health.Status != container.Starting && !stopped(info.State.Health) {
 		return false
 	}
 	command := checkCommand(info.Config)
@@ -136,7 +137,7 @@ func judge(info container.InspectResponse, condition string) (met bool, reason s
 			return state.Running && !state.Restarting, ""
 		}
 		return false, "has no health check, but others wait for it to be healthy"
-	case state.Health.Status == container.Unhealthy:
+	case state.Health.Status == container.Unhealthy && !stopped(state.Health):
 		return false, "is unhealthy"
 	}
 	return state.Health.Status == container.Healthy, ""

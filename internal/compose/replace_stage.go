@@ -136,7 +136,7 @@ func (r *Replacement) end(ctx context.Context, patience time.Duration) error {
 		case <-ended:
 			timer.Stop()
 			return nil
-		case <-failed:
+		case <-failed: //nolint:errcheck // the end cannot be seen: the limits decide
 		case <-timer.C:
 		}
 		timer.Stop()

@@ -47,7 +47,7 @@ func judgeContainers(d *bluegreen.Deployment) Judgement {
 		if c == nil {
 			return
 		}
-		if n++; !c.Ready() {
+		if n++; !c.Up() {
 			bad = append(bad, c.Name+" is "+state(c))
 		}
 	}

@@ -109,7 +109,7 @@ func (p *Plan) leftovers(d *bluegreen.Deployment, running func(bluegreen.Fault) 
 func notOK(d *bluegreen.Deployment, left []bluegreen.Pool) []string {
 	var reasons []string
 	add := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	if d.Proxy == nil || !d.Proxy.Ready() {
+	if d.Proxy == nil || !d.Proxy.Up() {
 		add("the proxy is %s", state(d.Proxy))
 	}
 pools:
@@ -126,7 +126,7 @@ pools:
 			add("%s is not ready: bgctl heal %s", pool, pool)
 		}
 	}
-	if d.Watcher != nil && !d.Watcher.Ready() {
+	if d.Watcher != nil && !d.Watcher.Up() {
 		add("the watcher is %s", state(d.Watcher))
 	}
 	return reasons

@@ -138,16 +138,7 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 	}
 	spec := &bluegreen.UpSpec{Command: "bgctl up", Timeout: opts.Timeout, Pools: map[bluegreen.Pool]bluegreen.PoolWant{}}
 	want := wishes(d, t.Project, seen.Images, history)
-	for _, pool := range bluegreen.Pools() {
-		w := want[pool]
-		switch {
-		case w == nil || w.verdict != stale:
-		case opts.ReleaseFromEnv:
-			w.verdict = intent
-		default:
-			spec.Notes = append(spec.Notes, staleNote(d, pool, w, history))
-		}
-	}
+	opts.settle(d, want, history, spec)
 	project, err := t.withReleases(ctx, want)
 	if err != nil {
 		return Plan{}, err
@@ -178,6 +169,20 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 		s.url = t.ProxyURL(d)
 	}
 	return Plan{Plan: out, Stack: s}, err
+}
+
+// settle takes the word of an old file where that is asked for, and notes it where not.
+func (o *UpOptions) settle(d *bluegreen.Deployment, want map[bluegreen.Pool]*wish, history []bluegreen.Operation, spec *bluegreen.UpSpec) {
+	for _, pool := range bluegreen.Pools() {
+		w := want[pool]
+		switch {
+		case w == nil || w.verdict != stale:
+		case o.ReleaseFromEnv:
+			w.verdict = intent
+		default:
+			spec.Notes = append(spec.Notes, staleNote(d, pool, w, history))
+		}
+	}
 }
 
 // difference is what is between a deployment that runs and its file.
