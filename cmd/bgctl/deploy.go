@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
 	"bgctl/internal/deployment"
+	"bgctl/internal/logstream"
 )
 
 // deployFlags are the flags of `bgctl deploy`.
@@ -139,7 +139,5 @@ func (a *app) gauge(t *target) *bake.Gauge {
 	if err != nil {
 		cfg = alert.DefaultConfig() // a command that bakes has refused them before
 	}
-	return &bake.Gauge{Alert: cfg, Open: func(ctx context.Context) (io.ReadCloser, error) {
-		return t.stack.AccessLog(ctx, 0, deployment.TailFollow)
-	}}
+	return &bake.Gauge{Alert: cfg, Follow: func(from logstream.RemoteConfig) bake.Source { return t.stack.FollowAccessLog(from) }}
 }

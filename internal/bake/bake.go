@@ -12,7 +12,6 @@ package bake
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 
 	"bgctl/internal/alert"
@@ -91,10 +90,16 @@ func tried(rec *logstream.Record, pool bluegreen.Pool) bool {
 	return rec.Served == pool
 }
 
+// Source follows a log until ctx ends.
+type Source interface {
+	Run(ctx context.Context, deliver func(logstream.Batch) error) error
+}
+
 // Gauge watches a pool through the access log. It implements [bluegreen.Gauge].
 type Gauge struct {
-	// Open follows the log from its end on.
-	Open func(ctx context.Context) (io.ReadCloser, error)
+	// Follow returns a source of the log, which is run once. It loses no line over a
+	// reconnect: what was missed would have counted.
+	Follow func(cfg logstream.RemoteConfig) Source
 	// Alert are the settings of the project's watcher.
 	Alert alert.Config
 }
@@ -112,12 +117,8 @@ func (g *Gauge) Watch(ctx context.Context, d *bluegreen.Deployment, pool bluegre
 		}
 		addrs.Set(p, of...)
 	}
-	source := logstream.NewStreamSource(logstream.StreamConfig{
-		Open: func(ctx context.Context, _ int) (io.ReadCloser, error) { return g.Open(ctx) },
-		// After a reconnect the lines in between are lost to the judge; asking for
-		// old ones would count the release before.
-		Addrs: addrs, OnState: w.state,
-	})
+	// From its end: older lines would count the release before.
+	source := g.Follow(logstream.RemoteConfig{Start: logstream.AtEnd(), Addrs: addrs, OnState: w.state})
 	// It ends with ctx only, and tells its troubles through OnState.
 	go func() { _ = source.Run(ctx, w.add) }()
 	return w.verdict

@@ -84,11 +84,14 @@ func TestGauge_ReadsTheLogAndTellsItsTroubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		opened := 0
-		g := bake.Gauge{Alert: alert.DefaultConfig(), Open: func(context.Context) (io.ReadCloser, error) {
+		open := func(context.Context, int) (io.ReadCloser, error) {
 			if opened++; opened == 1 {
 				return nil, errors.New("the engine is away")
 			}
 			return r, nil
+		}
+		g := bake.Gauge{Alert: alert.DefaultConfig(), Follow: func(cfg logstream.RemoteConfig) bake.Source {
+			return logstream.NewStreamSource(logstream.StreamConfig{Open: open, Addrs: cfg.Addrs, OnState: cfg.OnState})
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()

@@ -101,8 +101,12 @@ func (s *follower) openMissed(beside []sibling, current fileID) {
 		if p, ok := s.known[x.id]; ok && p.isStill(x) {
 			continue
 		}
+		if len(s.tails) >= maxOpen {
+			s.counts.Gaps++
+			continue
+		}
 		f, _, err := openLog(x.path)
-		if err != nil || len(s.tails) >= maxOpen {
+		if err != nil {
 			s.counts.Gaps++
 			continue
 		}
