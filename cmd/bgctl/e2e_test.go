@@ -102,16 +102,17 @@ func (s *stack) destroy() error {
 	if s == nil {
 		return nil
 	}
-	_, err := s.try("down", "--volumes", "--yes")
+	_, err := s.try("down", "--volumes", "--remove-orphans", "--yes")
 	for _, kind := range []string{"container", "network", "volume"} {
 		args := []string{kind, "ls", "-q", "--filter", "label=com.docker.compose.project=" + s.project}
 		if kind == "container" {
 			args = append(args, "-a")
 		}
 		out, lerr := exec.Command("docker", args...).CombinedOutput()
-		if lerr != nil || len(bytes.TrimSpace(out)) > 0 {
-			err = errors.Join(err, fmt.Errorf("left behind of %s: %s%w", kind, out, lerr))
+		if len(bytes.TrimSpace(out)) > 0 {
+			lerr = errors.Join(lerr, fmt.Errorf("left behind of %s: %s", kind, out))
 		}
+		err = errors.Join(err, lerr)
 	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
