@@ -312,14 +312,14 @@ func takesValue(cmd *cobra.Command, flag string) bool {
 	}
 	var f *pflag.Flag
 	if name, long := strings.CutPrefix(flag, "--"); long {
-		f = lookup(cmd, func(set *pflag.FlagSet) *pflag.Flag { return set.Lookup(name) })
+		f = findCommand(cmd, func(set *pflag.FlagSet) *pflag.Flag { return set.Lookup(name) })
 	} else if len(flag) == 2 {
-		f = lookup(cmd, func(set *pflag.FlagSet) *pflag.Flag { return set.ShorthandLookup(flag[1:]) })
+		f = findCommand(cmd, func(set *pflag.FlagSet) *pflag.Flag { return set.ShorthandLookup(flag[1:]) })
 	}
 	return f != nil && f.NoOptDefVal == ""
 }
 
-func lookup(cmd *cobra.Command, find func(*pflag.FlagSet) *pflag.Flag) *pflag.Flag {
+func findCommand(cmd *cobra.Command, find func(*pflag.FlagSet) *pflag.Flag) *pflag.Flag {
 	if f := find(cmd.Flags()); f != nil {
 		return f
 	}

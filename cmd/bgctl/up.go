@@ -216,8 +216,10 @@ func (a *app) showUp(plan *ops.Plan, f *upFlags) error {
 	if text == "" {
 		text = "nothing to do\n"
 	}
-	_, err := fmt.Fprint(a.out, clean(text))
-	return err
+	for line := range strings.Lines(text) {
+		fmt.Fprintln(a.out, clean(strings.TrimSuffix(line, "\n")))
+	}
+	return nil
 }
 
 // upSummary says how `up` ended, without where.

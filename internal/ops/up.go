@@ -51,6 +51,9 @@ func (t *Target) Up(ctx context.Context, opts UpOptions) (Plan, error) {
 	if d.Proxy == nil || d.Proxy.State != "running" {
 		return t.first(ctx, &d, &opts)
 	}
+	if d.Router == nil && (opts.Upgrade || opts.ForceRecreate) {
+		return t.first(ctx, &d, &opts) // there is no agent that could give the lock
+	}
 	if d.Router == nil {
 		return Plan{}, fmt.Errorf("%w: the proxy runs and does not answer: %s; look at it: bgctl logs %s",
 			compose.ErrUnreachable, d.RouterErr, d.Proxy.Service)
