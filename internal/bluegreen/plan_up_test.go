@@ -131,7 +131,7 @@ func TestPlanUp_Refusals(t *testing.T) {
 func TestPlanUp_ReplacingTheProxyIsSevere(t *testing.T) {
 	d := world(t, bluegreen.Blue, hold)
 	p, err := bluegreen.PlanUp(&d, &bluegreen.UpSpec{Replace: "its ports changed", LastGap: 312 * time.Millisecond})
-	if err != nil || !p.Severe || !strings.Contains(p.String(), "its ports changed") || !strings.Contains(p.String(), "312 ms the last time") {
+	if err != nil || !p.Severe || !strings.Contains(p.String(), "its ports changed") || !strings.Contains(p.String(), "312ms the last time") {
 		t.Errorf("%v, severe %t:\n%s", err, p.Severe, p.String())
 	}
 }
