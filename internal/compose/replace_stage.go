@@ -136,10 +136,11 @@ func (r *Replacement) end(ctx context.Context, patience time.Duration) error {
 		case <-ended:
 			timer.Stop()
 			return nil
-		case <-failed:
+		case err := <-failed:
+			timer.Stop()
+			return client.wrap("wait for the end of container "+r.op.Name, err)
 		case <-timer.C:
 		}
-		timer.Stop()
 	}
 	return client.Stop(ctx, r.old.ID, 0)
 }

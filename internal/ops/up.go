@@ -161,11 +161,7 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 		return Plan{}, err
 	}
 	out, err := bluegreen.PlanUp(d, spec)
-	s := &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}
-	if t.ProxyURL != nil {
-		s.url = t.ProxyURL(d)
-	}
-	return Plan{Plan: out, Stack: s}, err
+	return Plan{Plan: out, Stack: t.stack(d, project, plan)}, err
 }
 
 // difference is what is between a deployment that runs and its file.
