@@ -39,12 +39,10 @@ func (l *LateNetwork) Run(ctx context.Context) error {
 	for {
 		if routes := l.Routes(); routes != before {
 			before, changed = routes, time.Now()
-			println("ROUTES", time.Now().Format(time.RFC3339Nano))
 		}
 		// A name server that has no network of its own to ask may be slow to say so, and
 		// bounds its questions: it is asked only when the answer may be another one.
 		if time.Since(changed) < lateAfter && l.known(ctx, lateLookup) {
-			println("KNOWN", time.Now().Format(time.RFC3339Nano))
 			return l.Reload()
 		}
 		select {
