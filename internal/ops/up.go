@@ -244,7 +244,7 @@ func (f *difference) proxy(ctx context.Context) error {
 	return err
 }
 
-// lastGap is how long nothing listened when the proxy was replaced the last time.
+// lastGap is how long nothing answered when the proxy was replaced the last time.
 func lastGap(history []bluegreen.Operation) time.Duration {
 	for i := range slices.Backward(history) {
 		if history[i].Gap > 0 {
