@@ -19,7 +19,7 @@ type UpSpec struct {
 	// Pools are the pools whose containers are not what the file asks for.
 	Pools map[Pool]PoolWant
 	// Replace says why the proxy's container has to be replaced, "" when it stays; LastGap
-	// is how long nothing listened when that was done before.
+	// is how long nothing answered when that was done before.
 	Replace string
 	LastGap time.Duration
 	// Active is the pool that the file newly wants traffic on, [NoPool] for none.

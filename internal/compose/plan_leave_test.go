@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -156,5 +157,45 @@ func TestPlanUp_LiveVariablesOfTheCaller(t *testing.T) {
 	}
 	if plan := mustPlan(t, loadText(t, file), seen, UpOptions{}); plan.Empty() {
 		t.Error("without the caller's names the container is recreated")
+	}
+}
+
+// A killed replacement leaves a container that runs where nobody reaches it. It goes also
+// when its service is left to the caller, and never counts for the one that serves.
+func TestPlanUp_RemovesWhatIsStaged(t *testing.T) {
+	for state, want := range map[string]string{
+		"running": `start container demo-blue-1: if the interrupted recreate has told it to stop
+remove container 0123456789ab_demo-blue-1: left by an interrupted recreate
+remove network demo_bgctl-staging: left by an interrupted replacement
+`,
+		"exited": `start container demo-blue-1: stopped
+remove container 0123456789ab_demo-blue-1: left by an interrupted recreate
+remove network demo_bgctl-staging: left by an interrupted replacement
+`,
+	} {
+		t.Run(state, func(t *testing.T) {
+			seen := settled(t, loadText(t, poolFile))
+			staged := *seen.container(t, "demo-blue-1")
+			staged.ID, staged.Name, staged.Staged, staged.Networks = "staged", "0123456789ab_demo-blue-1", true, []string{"aside"}
+			seen.container(t, "demo-blue-1").State = state
+			seen.Containers = append(seen.Containers, staged)
+			seen.Staging = "aside"
+			plan := mustPlan(t, loadText(t, poolFile), seen, UpOptions{Leave: leaveBlueAndGreen})
+			sortLines := func(text string) []string {
+				lines := strings.Split(text, "\n")
+				slices.Sort(lines)
+				return lines
+			}
+			if diff := cmp.Diff(sortLines(want), sortLines(plan.String())); diff != "" {
+				t.Error(diff)
+			}
+			if len(plan.Left) != 0 {
+				t.Errorf("left: got %v, want nothing", plan.Left)
+			}
+			last := plan.Operations[len(plan.Operations)-1]
+			if last.Kind != KindNetwork || !slices.Contains(last.After, "remove container 0123456789ab_demo-blue-1") {
+				t.Errorf("the network goes at %v after %v", last, last.After)
+			}
+		})
 	}
 }

@@ -17,11 +17,11 @@ const steadyAfter = time.Second
 // where nobody reaches it: it takes over by being connected to its real networks. Else it
 // is created, and takes over by its start.
 type Replacement struct {
-	run    *execution
-	op     Operation
-	old    ObservedContainer
-	id     string // of the new container
-	staged bool   // it runs on the staging network
+	run     *execution
+	op      Operation
+	old     ObservedContainer
+	id      string // of the new container
+	staging string // ID of the staging network that the new container starts on, "" for none
 }
 
 // PrepareReplace makes the images, networks and volumes that the service needs and its new
@@ -177,7 +177,7 @@ func (r *Replacement) swap(ctx context.Context, opts SwapOptions) (Gap, error) {
 
 // takeOver lets the new container take the ports, which are free.
 func (r *Replacement) takeOver(ctx context.Context) error {
-	if !r.staged {
+	if r.staging == "" {
 		return r.run.run(ctx, r.id, r.op.Name)
 	}
 	published, err := r.attach(ctx)
@@ -196,7 +196,7 @@ func (r *Replacement) takeOver(ctx context.Context) error {
 // confirm waits until the new container runs, is healthy if it has a check, and answers if
 // it can be asked. One that cannot live ends within a moment.
 func (r *Replacement) confirm(ctx context.Context, watch *gapWatch, after time.Time) error {
-	if !r.staged {
+	if r.staging == "" {
 		if err := pause(ctx, steadyAfter); err != nil {
 			return err
 		}

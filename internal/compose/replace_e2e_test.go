@@ -116,11 +116,12 @@ func TestE2E_Replacement(t *testing.T) {
 			}
 			next := strings.Replace(file, "image:", "environment: {A: b}, healthcheck: {test: [CMD, /app, health], interval: 30s}, image:", 1)
 			s, old, ready := swapStage(t, file, next)
+			staged := ready.staging != ""
 			gap, err := ready.Swap(t.Context(), SwapOptions{Ask: askAt(address)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("nothing answered for %s (asked: %v, staged: %v)", gap.For, gap.Asked, ready.staged)
+			t.Logf("nothing answered for %s (asked: %v, staged: %v)", gap.For, gap.Asked, staged)
 			now := s.inspect("web")
 			if now.ID == old.ID || !now.State.Running || len(s.ids()) != 1 || gap.For <= 0 || gap.For > 5*time.Second {
 				t.Errorf("gap %v, containers %v", gap, s.ids())
@@ -136,8 +137,8 @@ func TestE2E_Replacement(t *testing.T) {
 			if name == "no port" {
 				return
 			}
-			if !gap.Asked || !ready.staged {
-				t.Errorf("asked: %v, staged: %v; want both", gap.Asked, ready.staged)
+			if !gap.Asked || !staged {
+				t.Errorf("asked: %v, staged: %v; want both", gap.Asked, staged)
 			}
 			if err := s.c.Restart(t.Context(), now.ID, time.Second); err != nil {
 				t.Fatal(err)
@@ -175,6 +176,23 @@ func (s *upStage) sameNetworks(old, now container.InspectResponse) {
 	if diff := cmp.Diff(places(old), places(now)); diff != "" {
 		s.t.Errorf("networks:\n%s", diff)
 	}
+}
+
+// Requests that last longer than the patience are cut: the old container ends all the same.
+func TestE2E_ReplacementOfOneThatIsSlowToEnd(t *testing.T) {
+	t.Parallel()
+	file := strings.Replace(swapFile, "PORT", "39523", 1)
+	file = strings.Replace(file, "stop_grace_period: 3s", "stop_grace_period: 20s, environment: {SLOW_STOP: 15s}", 1)
+	s, old, ready := swapStage(t, file, file)
+	gap, err := ready.Swap(t.Context(), SwapOptions{Ask: askAt("127.0.0.1:39523"), Patience: 100 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("nothing answered for %s", gap.For)
+	if now := s.inspect("web"); now.ID == old.ID || gap.For > 5*time.Second {
+		t.Errorf("gap %v, containers %v", gap, s.ids())
+	}
+	s.mustBeSettled(s.load(file))
 }
 
 // A new container that does not become ready by itself changes nothing.

@@ -41,12 +41,13 @@ func (r *Replacement) stage(ctx context.Context) error {
 	making, cancel := uncancelled(ctx, createLimit)
 	defer cancel()
 	if err := r.moveAside(making); err != nil {
-		// There may be no address left for a network. A start takes longer, that is all:
-		// the container is made again, on its own networks.
-		_ = r.Discard(making)
+		// There may be no address left for a network. A swap takes longer then, that is
+		// all: the container is made again, on its own networks.
+		if err := r.Discard(making); err != nil {
+			return err
+		}
 		return r.make(ctx)
 	}
-	r.staged = true
 	if err := r.run.run(making, r.id, r.op.Name); err != nil {
 		return err
 	}
@@ -90,6 +91,7 @@ func (r *Replacement) moveAside(ctx context.Context) error {
 	if err != nil {
 		return client.wrap("create network "+name, err)
 	}
+	r.staging = made.ID
 	info, err := client.api.ContainerInspect(ctx, r.id)
 	if err != nil {
 		return client.wrap("inspect the new container of "+r.op.Name, err)
@@ -106,10 +108,7 @@ func (r *Replacement) moveAside(ctx context.Context) error {
 // the stop signal is the one that the image or the file names for an orderly end, and TERM
 // is what ends a server that still waits for a client.
 func (r *Replacement) end(ctx context.Context, patience time.Duration) error {
-	if r.old.State != container.StateRunning {
-		return nil
-	}
-	if patience <= 0 {
+	if patience <= 0 || r.old.State != container.StateRunning {
 		return r.run.stop(ctx, r.old.ID, r.op.service)
 	}
 	client := r.run.client
@@ -136,10 +135,11 @@ func (r *Replacement) end(ctx context.Context, patience time.Duration) error {
 		case <-ended:
 			timer.Stop()
 			return nil
-		case <-failed: //nolint:errcheck // the end cannot be seen: the limits decide
+		case err := <-failed:
+			timer.Stop()
+			return client.wrap("wait for the end of container "+r.op.Name, err)
 		case <-timer.C:
 		}
-		timer.Stop()
 	}
 	return client.Stop(ctx, r.old.ID, 0)
 }
@@ -188,11 +188,14 @@ func isTaken(err error) bool {
 
 // unstage removes the staging network, with the new container's place on it.
 func (r *Replacement) unstage(ctx context.Context) error {
-	if !r.staged {
+	if r.staging == "" {
 		return nil
 	}
-	name := stagingNetwork(r.run.plan.project.Name)
-	return r.run.client.removeStaging(ctx, name)
+	err := r.run.client.removeStaging(ctx, r.staging)
+	if err == nil {
+		r.staging = ""
+	}
+	return err
 }
 
 // removeStaging removes a staging network and disconnects what is still on it.

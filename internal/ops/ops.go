@@ -97,6 +97,15 @@ type stack struct {
 
 var _ bluegreen.Stack = (*stack)(nil)
 
+// stack returns what carries out the part of a plan that is not the domain's.
+func (t *Target) stack(d *bluegreen.Deployment, project *compose.Project, plan *compose.Plan) *stack {
+	s := &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}
+	if t.ProxyURL != nil {
+		s.url = t.ProxyURL(d)
+	}
+	return s
+}
+
 // Converge implements [bluegreen.Stack].
 func (s *stack) Converge(ctx context.Context, on func(string)) error {
 	return s.Client.Execute(ctx, s.plan, teller{on, s.Progress})

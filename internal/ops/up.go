@@ -167,11 +167,7 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 		return Plan{}, err
 	}
 	out, err := bluegreen.PlanUp(d, spec)
-	s := &stack{Target: t, project: project, plan: plan, proxy: serviceOf(project, bluegreen.RoleProxy)}
-	if t.ProxyURL != nil {
-		s.url = t.ProxyURL(d)
-	}
-	return Plan{Plan: out, Stack: s}, err
+	return Plan{Plan: out, Stack: t.stack(d, project, plan)}, err
 }
 
 // settle takes the word of an old file where that is asked for, and notes it where not.
@@ -274,7 +270,7 @@ func (f *difference) proxy(ctx context.Context) error {
 	return err
 }
 
-// lastGap is how long nothing listened when the proxy was replaced the last time.
+// lastGap is how long nothing answered when the proxy was replaced the last time.
 func lastGap(history []bluegreen.Operation) time.Duration {
 	for i := range slices.Backward(history) {
 		if history[i].Gap > 0 {

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	lateEvery  = 5 * time.Millisecond // how often the routes are looked at
-	lateLookup = 50 * time.Millisecond
-	lateAfter  = 2 * time.Second // how long names may take once the routes have changed
+	lateEvery  = 5 * time.Millisecond   // how often the routes are looked at
+	lateFirst  = 200 * time.Millisecond // of the lookup at the start
+	lateLookup = 15 * time.Millisecond  // of one when the routes have changed
+	lateAfter  = 2 * time.Second        // how long names may take once the routes have changed
 	lateLimit  = time.Minute
 )
 
@@ -29,7 +30,7 @@ func (l *LateNetwork) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lateLimit)
 	defer cancel()
 	before := l.Routes()
-	if l.known(ctx) {
+	if l.known(ctx, lateFirst) {
 		return nil
 	}
 	ticker := time.NewTicker(lateEvery)
@@ -41,7 +42,7 @@ func (l *LateNetwork) Run(ctx context.Context) error {
 		}
 		// A name server that has no network of its own to ask may be slow to say so, and
 		// bounds its questions: it is asked only when the answer may be another one.
-		if time.Since(changed) < lateAfter && l.known(ctx) {
+		if time.Since(changed) < lateAfter && l.known(ctx, lateLookup) {
 			return l.Reload()
 		}
 		select {
@@ -73,9 +74,9 @@ func (c *Conf) Hosts() []string {
 	return hosts
 }
 
-// known tells whether a pool's name has an address.
-func (l *LateNetwork) known(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, lateLookup)
+// known tells whether a pool's name has an address, as far as that is answered in time.
+func (l *LateNetwork) known(ctx context.Context, limit time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	known := make(chan bool, len(l.Hosts))
 	for _, host := range l.Hosts {
