@@ -43,7 +43,7 @@ func PlanRestart(d *Deployment, pool Pool, container string, opts RollbackOption
 	for _, c := range chosen {
 		p.add(restartStep(pool, c), readyStep(pool))
 	}
-	p.add(closeStep(pool, func(*run) string { return fmt.Sprintf("%d of %s restarted, healthy again", len(chosen), pool) }))
+	p.add(closeStep(pool, sayHealed))
 	return p, nil
 }
 
