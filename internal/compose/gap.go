@@ -29,7 +29,7 @@ const (
 	askLimit    = time.Second            // of one question
 	askAtOnce   = 16                     // questions that wait for their answers
 	askLonger   = 250 * time.Millisecond // after the first answer: a second gap counts too
-	answerLimit = 10 * time.Second       // for the new container to answer from outside
+	answerLimit = 5 * time.Second        // for the new container to answer from outside
 )
 
 // gapWatch asks a service again and again, each time on a new connection, as users do,

@@ -85,6 +85,20 @@ func askAt(address string) func(context.Context) Answer {
 	}
 }
 
+// mustAnswer fails the test when nothing answers soon: a start returns before the program
+// listens.
+func mustAnswer(t *testing.T, address string) {
+	t.Helper()
+	ask := askAt(address)
+	for range 40 {
+		if ask(t.Context()) == AnswerGood {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("%s does not answer", address)
+}
+
 // noStaging fails the test for a staging network that is left.
 func (s *upStage) noStaging() {
 	s.t.Helper()
@@ -143,12 +157,7 @@ func TestE2E_Replacement(t *testing.T) {
 			if err := s.c.Restart(t.Context(), now.ID, time.Second); err != nil {
 				t.Fatal(err)
 			}
-			if got := askAt(address)(t.Context()); got != AnswerGood {
-				time.Sleep(200 * time.Millisecond)
-				if got = askAt(address)(t.Context()); got != AnswerGood {
-					t.Errorf("after a restart: got answer %d, want a good one", got)
-				}
-			}
+			mustAnswer(t, address)
 			s.sameNetworks(old, s.inspect("web"))
 		})
 	}
@@ -290,9 +299,7 @@ func TestE2E_UpAfterAKillInAReplacement(t *testing.T) {
 			if now := s.inspect("web"); !now.State.Running || len(s.ids()) != 1 {
 				t.Errorf("web is %s, containers %v", now.State.Status, s.ids())
 			}
-			if got := askAt("127.0.0.1:39522")(t.Context()); got != AnswerGood {
-				t.Errorf("got answer %d, want a good one", got)
-			}
+			mustAnswer(t, "127.0.0.1:39522")
 			s.noStaging()
 			s.mustBeSettled(project)
 		})

@@ -14,7 +14,7 @@ import (
 // stop: most end within it, and users see it as a part of the gap. nginx takes nothing new
 // from then on, and keeps the host's port until its container has ended, so that waiting
 // for a slow request would make everybody wait. A request that takes longer is cut.
-const proxyPatience = 150 * time.Millisecond
+const proxyPatience = 80 * time.Millisecond
 
 // ReplaceProxy implements [bluegreen.Stack].
 func (s *stack) ReplaceProxy(ctx context.Context, on func(string)) (time.Duration, error) {
