@@ -289,9 +289,12 @@ func (u *upPlanner) isLeft(service string) bool {
 	return slices.ContainsFunc(u.plan.Left, func(l Left) bool { return l.Service == service })
 }
 
+// isSettled reports whether what runs of a service needs no wait. A container whose first
+// check is still to come, up to an interval after its start, was waited for by the `up` that
+// started it.
 func (u *upPlanner) isSettled(service string) bool {
 	return !slices.ContainsFunc(u.seen.Containers, func(c ObservedContainer) bool {
-		return c.Service == service && (c.Health == container.Starting || c.Health == container.Unhealthy)
+		return c.Service == service && c.Health == container.Unhealthy
 	})
 }
 

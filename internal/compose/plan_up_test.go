@@ -263,11 +263,11 @@ start container demo-web-1: stopped
 `,
 		},
 		{
-			name: "wait for a container that is not healthy yet",
+			name: "wait for a container that is not healthy",
 			opts: UpOptions{WaitHealthy: true},
 			change: func(t *testing.T, seen *Observed) {
 				t.Helper()
-				seen.container(t, "demo-db-1").Health = "starting"
+				seen.container(t, "demo-db-1").Health = "unhealthy"
 			},
 			want: `
 wait container demo-db-1 running_or_healthy: others depend on it
