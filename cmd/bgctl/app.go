@@ -91,13 +91,19 @@ func (a *app) load(ctx context.Context, overrides ...[]byte) (*compose.Project, 
 	if err != nil {
 		return nil, err
 	}
-	return compose.Load(ctx, compose.LoadOptions{
+	opts := a.loadOptions()
+	opts.Embedded = &compose.Embedded{
+		Name: "compose.yaml", Content: stack.Compose, Overrides: overrides, Contexts: map[string]fs.FS{"proxy": fsys},
+	}
+	return compose.Load(ctx, opts)
+}
+
+// loadOptions say where the project comes from, but for the embedded one.
+func (a *app) loadOptions() compose.LoadOptions {
+	return compose.LoadOptions{
 		WorkingDir: a.dir, Files: a.flags.files, ProjectName: a.flags.project,
 		EnvFiles: a.flags.envFiles, Environ: a.environ,
-		Embedded: &compose.Embedded{
-			Name: "compose.yaml", Content: stack.Compose, Overrides: overrides, Contexts: map[string]fs.FS{"proxy": fsys},
-		},
-	})
+	}
 }
 
 // target is what most commands work on: an engine, a project, its deployment.
@@ -153,7 +159,9 @@ func (a *app) target(client *compose.Client, project *compose.Project) *target {
 // close ends the connections.
 func (t *target) close() {
 	t.stack.Close()
-	_ = t.client.Close() // nothing is in flight any more
+	if t.client != nil {
+		_ = t.client.Close() // nothing is in flight any more
+	}
 }
 
 // holder names this process in locks and journals.

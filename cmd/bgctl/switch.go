@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bgctl/internal/bluegreen"
+	"bgctl/internal/compose"
 	"bgctl/internal/deployment"
 	"bgctl/internal/receipt"
 	"bgctl/internal/sanitize"
@@ -138,11 +139,24 @@ const planRounds = 3
 // openDeployment is open for what works on a deployment that exists, as it is now. The
 // caller closes the target.
 func (a *app) openDeployment(ctx context.Context) (*target, bluegreen.Deployment, error) {
-	t, err := a.open(ctx)
+	looking := a.lookEarly(ctx)
+	project, err := a.load(ctx)
+	early := <-looking
 	if err != nil {
+		early.target.close()
 		return nil, bluegreen.Deployment{}, err
 	}
-	d, err := t.stack.Observe(ctx)
+	t, d := early.target, early.seen
+	switch {
+	case t.client == nil:
+		return nil, d, early.err
+	case t.project.Name != project.Name:
+		t.stack.Close()
+		t = a.target(t.client, project)
+		d, err = t.stack.Observe(ctx)
+	default:
+		t.project, err = project, early.err
+	}
 	if err == nil {
 		err = a.present(&d)
 	}
@@ -151,6 +165,29 @@ func (a *app) openDeployment(ctx context.Context) (*target, bluegreen.Deployment
 		return nil, bluegreen.Deployment{}, err
 	}
 	return t, d, nil
+}
+
+// earlyLook is a look at the project that the file is expected to be.
+type earlyLook struct {
+	target *target // without a client when the engine cannot be reached
+	seen   bluegreen.Deployment
+	err    error
+}
+
+// lookEarly observes while the file is read, which takes as long. The name of the project
+// is known without the file but when that gives it another one.
+func (a *app) lookEarly(ctx context.Context) <-chan earlyLook {
+	out := make(chan earlyLook, 1)
+	go func() {
+		expected := compose.NamedProject(compose.ExpectedName(a.loadOptions()))
+		client, err := a.connect(ctx)
+		look := earlyLook{target: a.target(client, expected), err: err}
+		if err == nil {
+			look.seen, look.err = look.target.stack.Observe(ctx)
+		}
+		out <- look
+	}()
+	return out
 }
 
 // present refuses to work on a project that does not exist.

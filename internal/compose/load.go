@@ -85,6 +85,33 @@ func Load(ctx context.Context, opts LoadOptions) (*Project, error) {
 	return project, nil
 }
 
+// ExpectedName is the name that a project has unless its file gives another one. It reads
+// no compose file, and is wrong at worst.
+func ExpectedName(opts LoadOptions) string {
+	if opts.ProjectName != "" {
+		return opts.ProjectName
+	}
+	if opts.Embedded == nil {
+		opts.Embedded = &Embedded{} // whether there is one makes no difference to the name
+	}
+	env := types.NewMapping(opts.Environ)
+	files, err := findFiles(opts, env)
+	if err != nil {
+		return ""
+	}
+	dir := opts.WorkingDir
+	if len(files) > 0 {
+		dir = filepath.Dir(files[0])
+	}
+	if _, err := readEnvFiles(opts, dir, env); err != nil {
+		return "" // the load says what is wrong with it
+	}
+	if name := env["COMPOSE_PROJECT_NAME"]; name != "" {
+		return name
+	}
+	return loader.NormalizeProjectName(filepath.Base(dir))
+}
+
 func findFiles(opts LoadOptions, env types.Mapping) ([]string, error) {
 	if len(opts.Files) > 0 {
 		return absolute(opts.Files, opts.WorkingDir), nil

@@ -293,3 +293,35 @@ func TestLiveEnv(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// The name that is expected is the one that the load finds, but for a name in the file.
+func TestExpectedName(t *testing.T) {
+	for name, tt := range map[string]struct {
+		opts  LoadOptions
+		files map[string]string
+	}{
+		"the folder":             {},
+		"the environment":        {opts: LoadOptions{Environ: []string{"COMPOSE_PROJECT_NAME=shop"}}},
+		"the flag":               {opts: LoadOptions{ProjectName: "shop", Environ: []string{"COMPOSE_PROJECT_NAME=other"}}},
+		".env":                   {files: map[string]string{".env": "COMPOSE_PROJECT_NAME=shop\n"}},
+		"an env file":            {opts: LoadOptions{EnvFiles: []string{"prod.env"}}, files: map[string]string{"prod.env": "COMPOSE_PROJECT_NAME=shop\n"}},
+		"the folder of the file": {opts: LoadOptions{Files: []string{"sub/compose.yaml"}}, files: map[string]string{"sub/compose.yaml": "services: {a: {image: x}}\n"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range tt.files {
+				path := filepath.Join(dir, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			opts := tt.opts
+			opts.WorkingDir, opts.Embedded = dir, &Embedded{Name: "compose.yaml", Content: []byte("services: {a: {image: x}}\n")}
+			got := ExpectedName(opts)
+			p, err := Load(t.Context(), opts)
+			if err != nil || got != p.Name {
+				t.Errorf("expected %q, loaded %+v, %v", got, p, err)
+			}
+		})
+	}
+}
