@@ -59,7 +59,7 @@ type Outcome struct {
 }
 
 // Controller executes plans. It decides nothing: the steps of the plan are the steps it
-// takes, and when one fails those of [PlanRecover].
+// takes, and when one fails those that end the operation, as the next command would.
 type Controller struct {
 	Observe func(ctx context.Context) (Deployment, error)
 	// Look is Observe through a connection to the proxy that is there already; may be nil.

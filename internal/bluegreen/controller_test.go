@@ -304,3 +304,30 @@ func TestFakeRouter_Contract(t *testing.T) {
 		return r
 	})
 }
+
+// A user who gives up on a heal is not kept: what it waits for is nobody's undo.
+func TestController_AHealCanBeGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proxy := bluegreentest.NewProxy(bluegreen.Blue)
+		c, e := controller(proxy)
+		e.Set("green", "exited", "")
+		proxy.Probes[bluegreen.Green] = bluegreen.ProbeResult{Err: "connection refused"}
+		d, _ := e.Observe(t.Context())
+		heal, err := bluegreen.PlanHeal(&d, bluegreen.Green)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		begin := time.Now()
+		if _, err := c.Execute(ctx, heal, nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("err = %v, want the caller's", err)
+		}
+		if took := time.Since(begin); took > 6*time.Second {
+			t.Errorf("it went on for %s", took)
+		}
+		if d, _ = e.Observe(t.Context()); d.Router.Unfinished != nil || proxy.Journal[0].Ending != bluegreen.EndFailed {
+			t.Errorf("unfinished %+v, journal %+v", d.Router.Unfinished, proxy.Journal)
+		}
+	})
+}

@@ -132,8 +132,6 @@ func repairStep(pool Pool, text string) Step {
 	return Step{Op: OpRepair, Pool: pool, Text: text, act: repair{pool}}
 }
 
-func (repair) persists() {}
-
 func (s repair) do(ctx context.Context, r *run) error {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()

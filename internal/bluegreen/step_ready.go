@@ -29,8 +29,6 @@ func readyStep(pool Pool) Step {
 	return Step{Op: OpReady, Pool: pool, Text: fmt.Sprintf("wait until %s is ready", pool), act: ready{pool}}
 }
 
-func (ready) persists() {}
-
 func (s ready) do(ctx context.Context, r *run) error {
 	if err := r.until(ctx, readyLimit, func() (bool, error) { return false, r.isReady(ctx, s.pool) }); err != nil {
 		return fmt.Errorf("%s did not become ready: %w", s.pool, err)
