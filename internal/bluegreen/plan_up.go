@@ -10,7 +10,9 @@ import (
 // UpSpec is what a file asks of a deployment that runs, beyond what is there.
 type UpSpec struct {
 	Command string
-	// Changes lists what is done beside pools and proxy, a line each.
+	// Images lists the images that have to be got, Changes what is done beside pools and
+	// proxy, a line each.
+	Images  []string
 	Changes []string
 	// Settings are the proxy's settings as the file has them, Changed the variables among
 	// them that are not in force.
@@ -48,7 +50,7 @@ func PlanUp(d *Deployment, spec *UpSpec) (Plan, error) {
 	}
 	rolls := planRolls(d, spec)
 	moves := spec.Active != NoPool && spec.Active != d.Active() && len(rolls) == 0
-	if len(rolls) == 0 && len(spec.Changes) == 0 && len(spec.Changed) == 0 && spec.Replace == "" && !moves {
+	if len(rolls) == 0 && len(spec.Images)+len(spec.Changes) == 0 && len(spec.Changed) == 0 && spec.Replace == "" && !moves {
 		return p, nil
 	}
 	if len(rolls) > 0 || moves {
@@ -98,15 +100,20 @@ func PlanUp(d *Deployment, spec *UpSpec) (Plan, error) {
 	return p, nil
 }
 
-// changeSteps lists what is changed beside the pools. The proxy's settings are tested
-// before anything is done.
+// changeSteps lists what is changed beside the pools. The proxy's settings are tested, and
+// the images got, before anything is changed.
 func (p *Plan) changeSteps(spec *UpSpec) {
-	if len(spec.Changes)+len(spec.Changed) == 0 {
-		return
-	}
 	what := slices.Clone(spec.Changes)
 	if len(spec.Changed) > 0 {
 		p.add(checkStep(spec.Settings, spec.Changed))
+	}
+	if len(spec.Images) > 0 {
+		p.add(fetchStep(spec.Images))
+	}
+	if len(spec.Changes)+len(spec.Changed) == 0 {
+		return
+	}
+	if len(spec.Changed) > 0 {
 		what = append(what, "proxy settings: "+strings.Join(spec.Changed, ", "))
 	}
 	p.add(journalStep(Operation{From: p.From, To: p.From, Change: what}, asWhole))

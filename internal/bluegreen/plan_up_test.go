@@ -15,6 +15,7 @@ func TestPlanUp_OnePoolAfterTheOther(t *testing.T) {
 	d := world(t, bluegreen.Blue, hold)
 	p, err := bluegreen.PlanUp(&d, &bluegreen.UpSpec{
 		Command: "bgctl up",
+		Images:  []string{"pull image watch:2: missing"},
 		Changes: []string{"recreate container shop-alert_watcher-1: configuration changed"},
 		Changed: []string{"CLIENT_MAX_BODY_SIZE"}, Settings: map[string]string{"CLIENT_MAX_BODY_SIZE": "20m"},
 		Pools: map[bluegreen.Pool]bluegreen.PoolWant{
@@ -29,36 +30,38 @@ check ok    no fault: no injected fault on green
  1. lock      take the deployment's lock
  2. recheck   refuse unless blue still takes traffic, and the pools hold what they held
  3. check     test with nginx: CLIENT_MAX_BODY_SIZE
- 4. journal   write the operation to the journal
- 5. converge  get the images, then change what takes no traffic
+ 4. fetch     get the images
+              pull image watch:2: missing
+ 5. journal   write the operation to the journal
+ 6. converge  change what takes no traffic
               recreate container shop-alert_watcher-1: configuration changed
- 6. configure put in force by a reload: CLIENT_MAX_BODY_SIZE
- 7. close     close the journal entry
- 8. image     make sure the engine has shop:v1, pull it if not
- 9. journal   write the operation to the journal
-10. solo      keep green out of the failover until it is verified; blue has no backup meanwhile
-11. drain     wait until the last requests on green have ended, at most 10s
-12. install   replace v0 (shop:v0) in green by v1 (shop:v1)
-13. ready     wait until green is ready, at most 2m0s; else v0 (shop:v0) comes back
-14. probe     ask green for /healthz through nginx, 3 times
-15. keep      record what stands in green, keep GREEN_IMAGE and RELEASE_ID_GREEN in .env in step
-16. admit     let green take over again when blue fails
-17. meter     start clients that hold connections across the switch
-18. route     rename active/blue to active/green in the proxy (no reload)
-19. verify    verify on fresh connections that green answers
-20. env       keep ACTIVE_POOL in .env in step
-21. receipt   count what the switch cost the clients
-22. close     close the journal entry
-23. image     make sure the engine has shop:v0, pull it if not
-24. journal   write the operation to the journal
-25. solo      keep blue out of the failover until it is verified; green has no backup meanwhile
-26. drain     wait until the last requests on blue have ended, at most 10s
-27. install   replace v1 (shop:v1) in blue by v0 (shop:v0)
-28. ready     wait until blue is ready, at most 2m0s; else v1 (shop:v1) comes back
-29. probe     ask blue for /healthz through nginx, 3 times
-30. keep      record what stands in blue, keep BLUE_IMAGE and RELEASE_ID_BLUE in .env in step
-31. admit     let blue take over again when green fails
-32. close     close the journal entry
+ 7. configure put in force by a reload: CLIENT_MAX_BODY_SIZE
+ 8. close     close the journal entry
+ 9. image     make sure the engine has shop:v1, pull it if not
+10. journal   write the operation to the journal
+11. solo      keep green out of the failover until it is verified; blue has no backup meanwhile
+12. drain     wait until the last requests on green have ended, at most 10s
+13. install   replace v0 (shop:v0) in green by v1 (shop:v1)
+14. ready     wait until green is ready, at most 2m0s; else v0 (shop:v0) comes back
+15. probe     ask green for /healthz through nginx, 3 times
+16. keep      record what stands in green, keep GREEN_IMAGE and RELEASE_ID_GREEN in .env in step
+17. admit     let green take over again when blue fails
+18. meter     start clients that hold connections across the switch
+19. route     rename active/blue to active/green in the proxy (no reload)
+20. verify    verify on fresh connections that green answers
+21. env       keep ACTIVE_POOL in .env in step
+22. receipt   count what the switch cost the clients
+23. close     close the journal entry
+24. image     make sure the engine has shop:v0, pull it if not
+25. journal   write the operation to the journal
+26. solo      keep blue out of the failover until it is verified; green has no backup meanwhile
+27. drain     wait until the last requests on blue have ended, at most 10s
+28. install   replace v1 (shop:v1) in blue by v0 (shop:v0)
+29. ready     wait until blue is ready, at most 2m0s; else v1 (shop:v1) comes back
+30. probe     ask blue for /healthz through nginx, 3 times
+31. keep      record what stands in blue, keep BLUE_IMAGE and RELEASE_ID_BLUE in .env in step
+32. admit     let blue take over again when green fails
+33. close     close the journal entry
 `
 	if diff := cmp.Diff(want, p.String()); diff != "" {
 		t.Error(diff)

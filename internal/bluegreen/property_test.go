@@ -73,7 +73,7 @@ func planners() map[string]planner {
 		"up of the standby":   up(bluegreen.UpSpec{Pools: map[bluegreen.Pool]bluegreen.PoolWant{bluegreen.Green: both[bluegreen.Green]}}),
 		"up of the active":    up(bluegreen.UpSpec{Pools: map[bluegreen.Pool]bluegreen.PoolWant{bluegreen.Blue: both[bluegreen.Blue]}}),
 		"up of a new release": up(bluegreen.UpSpec{Pools: map[bluegreen.Pool]bluegreen.PoolWant{bluegreen.Blue: {Release: release("v2"), Intent: true}}}),
-		"up of the rest":      up(bluegreen.UpSpec{Changes: []string{"recreate watcher"}, Settings: settings, Changed: []string{"CLIENT_MAX_BODY_SIZE"}}),
+		"up of the rest":      up(bluegreen.UpSpec{Images: []string{"pull image"}, Changes: []string{"recreate watcher"}, Settings: settings, Changed: []string{"CLIENT_MAX_BODY_SIZE"}}),
 		"up of the proxy":     up(bluegreen.UpSpec{Replace: "its image changed"}),
 	}
 }

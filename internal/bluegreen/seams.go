@@ -189,8 +189,10 @@ type Measurement interface {
 // Stack changes what a deployment has beside its pools, as a plan of `up` or `down` lists
 // it. It is made for one plan.
 type Stack interface {
-	// Converge makes containers, networks and volumes beside pools and proxy match the file,
-	// and gets every image that the plan needs before it changes anything.
+	// Fetch gets every image that the plan needs, those of the pools too. It changes nothing
+	// that runs, and may be given up.
+	Fetch(ctx context.Context, on func(detail string)) error
+	// Converge makes containers, networks and volumes beside pools and proxy match the file.
 	Converge(ctx context.Context, on func(detail string)) error
 	// ReplaceProxy replaces the proxy's container and returns how long nothing answered.
 	// What it returns an error for has been put back, as far as the error does not say else.

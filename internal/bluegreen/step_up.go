@@ -10,6 +10,7 @@ import (
 
 // The steps of what a deployment has beside its pools.
 const (
+	OpFetch     StepOp = "fetch"     // get the images
 	OpConverge  StepOp = "converge"  // make what takes no traffic match the file
 	OpCheck     StepOp = "check"     // test the proxy's settings, change nothing
 	OpConfigure StepOp = "configure" // put the proxy's settings in force
@@ -20,13 +21,27 @@ const (
 // errNoStack is a controller that cannot do what its plan says.
 var errNoStack = errors.New("this bgctl cannot change the stack: it has none")
 
+// fetch gets the images before anything is changed: what cannot be had is no half change.
+type fetch struct{}
+
+func fetchStep(images []string) Step {
+	return Step{Op: OpFetch, Detail: images, Text: "get the images", act: fetch{}}
+}
+
+func (fetch) do(_ context.Context, r *run) error {
+	if r.Stack == nil {
+		return errNoStack
+	}
+	return r.Stack.Fetch(r.user, r.tell) //nolint:contextcheck // see run
+}
+
 // converge makes everything beside pools and proxy match the file.
 type converge struct{}
 
 func convergeStep(changes []string) Step {
 	return Step{
 		Op: OpConverge, Detail: changes, act: converge{},
-		Text: "get the images, then change what takes no traffic",
+		Text: "change what takes no traffic",
 	}
 }
 

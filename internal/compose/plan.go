@@ -117,6 +117,21 @@ func (p *Plan) String() string {
 	return out.String()
 }
 
+// Split parts the plan into the steps that provide images, which change nothing that runs,
+// and all others.
+func (p *Plan) Split() (images, rest *Plan) {
+	first, second := *p, *p
+	first.Operations, second.Operations = nil, nil
+	for _, op := range p.Operations {
+		if op.Kind == KindImage && op.Action != ActionRemove {
+			first.Operations = append(first.Operations, op)
+		} else {
+			second.Operations = append(second.Operations, op)
+		}
+	}
+	return &first, &second
+}
+
 func (p *Plan) add(op Operation) string {
 	id := op.ID()
 	if !p.has(id) {

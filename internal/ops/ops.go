@@ -106,9 +106,16 @@ func (t *Target) stack(d *bluegreen.Deployment, project *compose.Project, plan *
 	return s
 }
 
+// Fetch implements [bluegreen.Stack].
+func (s *stack) Fetch(ctx context.Context, on func(string)) error {
+	images, _ := s.plan.Split()
+	return s.Client.Execute(ctx, images, teller{on, s.Progress})
+}
+
 // Converge implements [bluegreen.Stack].
 func (s *stack) Converge(ctx context.Context, on func(string)) error {
-	return s.Client.Execute(ctx, s.plan, teller{on, s.Progress})
+	_, rest := s.plan.Split()
+	return s.Client.Execute(ctx, rest, teller{on, s.Progress})
 }
 
 // Remove implements [bluegreen.Stack].

@@ -157,7 +157,8 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 	if err != nil {
 		return Plan{}, err
 	}
-	spec.Changes = lines(plan)
+	images, rest := plan.Split()
+	spec.Images, spec.Changes = lines(images), lines(rest)
 	spec.Notes = append(spec.Notes, notes(plan)...)
 	spec.LastGap = lastGap(history)
 	diff := &difference{Target: t, d: d, project: project, plan: plan, opts: opts, spec: spec}

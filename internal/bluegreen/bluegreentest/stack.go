@@ -27,6 +27,9 @@ func (s *Stack) call(name string) error {
 	return s.Fail
 }
 
+// Fetch implements [bluegreen.Stack].
+func (s *Stack) Fetch(context.Context, func(string)) error { return s.call("fetch") }
+
 // Converge implements [bluegreen.Stack].
 func (s *Stack) Converge(context.Context, func(string)) error { return s.call("converge") }
 
