@@ -148,7 +148,7 @@ func planRolls(d *Deployment, spec *UpSpec) []roll {
 	if timeout == 0 {
 		timeout = DeployTimeout
 	}
-	make := func(pool, from Pool, rel Release, traffic bool) roll {
+	rollTo := func(pool, from Pool, rel Release, traffic bool) roll {
 		return roll{
 			pool: pool, from: from, before: d.Pool(pool).Holds(), old: d.Pool(from).Holds(),
 			spec: DeploySpec{Release: rel, Pull: PullMissing, Timeout: timeout, Staged: !traffic},
@@ -158,9 +158,9 @@ func planRolls(d *Deployment, spec *UpSpec) []roll {
 	case !changes && !otherChanges:
 		return nil
 	case !changes:
-		return []roll{make(standby, active, other.Release, false)}
+		return []roll{rollTo(standby, active, other.Release, false)}
 	}
-	first := make(standby, active, mine.Release, true)
+	first := rollTo(standby, active, mine.Release, true)
 	first.stands = !otherChanges && mine.Release.Same(first.before)
 	rolls := []roll{first}
 	// What had traffic is the rollback from now on. It is replaced when the file asks for
@@ -179,7 +179,7 @@ func planRolls(d *Deployment, spec *UpSpec) []roll {
 	if second == nil {
 		second = &mine.Release
 	}
-	last := make(active, standby, *second, false)
+	last := rollTo(active, standby, *second, false)
 	last.old = &mine.Release
 	return append(rolls, last)
 }

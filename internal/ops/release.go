@@ -48,10 +48,10 @@ func fileRelease(p *compose.Project, service string) bluegreen.Release {
 }
 
 // holds is what stands in a pool: by the deployment's own record, as long as its
-// container agrees, else by the container.
+// container agrees or has gone, else by the container.
 func holds(d *bluegreen.Deployment, pool bluegreen.Pool) *bluegreen.Release {
 	runs := d.Pool(pool).Holds()
-	if s := d.Standing(pool); s != nil && runs != nil && s.Release.ImageID == runs.ImageID {
+	if s := d.Standing(pool); s != nil && (runs == nil || s.Release.ImageID == runs.ImageID) {
 		return &s.Release
 	}
 	return runs

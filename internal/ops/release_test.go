@@ -87,6 +87,10 @@ func TestHolds_TheContainerIsBelieved(t *testing.T) {
 	if got := holds(d, bluegreen.Blue); got.ImageID != "sha256:v2" {
 		t.Errorf("blue holds %+v, want v2", got)
 	}
+	d.Blue.Containers = nil
+	if got := holds(d, bluegreen.Blue); got == nil || got.ImageID != "sha256:v3" {
+		t.Errorf("blue, whose container has gone, holds %+v, want what the record has", got)
+	}
 	if got := holds(d, bluegreen.Green); got.Image != "shop:one" {
 		t.Errorf("green holds %+v, want it by the name that it was asked for", got)
 	}
