@@ -132,6 +132,14 @@ func (p *Plan) Split() (images, rest *Plan) {
 	return &first, &second
 }
 
+// DropImage takes the steps out of the plan that provide an image, for a container that
+// stays as it is.
+func (p *Plan) DropImage(ref string) {
+	p.Operations = slices.DeleteFunc(p.Operations, func(op Operation) bool {
+		return op.Kind == KindImage && op.Name == ref && op.Action != ActionRemove
+	})
+}
+
 func (p *Plan) add(op Operation) string {
 	id := op.ID()
 	if !p.has(id) {

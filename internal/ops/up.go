@@ -157,8 +157,6 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 	if err != nil {
 		return Plan{}, err
 	}
-	images, rest := plan.Split()
-	spec.Images, spec.Changes = lines(images), lines(rest)
 	spec.Notes = append(spec.Notes, notes(plan)...)
 	spec.LastGap = lastGap(history)
 	diff := &difference{Target: t, d: d, project: project, plan: plan, opts: opts, spec: spec}
@@ -167,6 +165,8 @@ func (t *Target) change(ctx context.Context, d *bluegreen.Deployment, opts *UpOp
 	if err := diff.proxy(ctx); err != nil {
 		return Plan{}, err
 	}
+	images, rest := plan.Split()
+	spec.Images, spec.Changes = lines(images), lines(rest)
 	out, err := bluegreen.PlanUp(d, spec)
 	return Plan{Plan: out, Stack: t.stack(d, project, plan)}, err
 }
@@ -239,7 +239,9 @@ func (f *difference) proxy(ctx context.Context) error {
 		}
 		if among(left.Cause, "image") && !f.opts.Upgrade && !f.opts.ForceRecreate {
 			spec.Notes = append(spec.Notes, fmt.Sprintf(
-				"the proxy's container runs an older image (bgctl %s, this is %s) and goes on: bgctl up --upgrade replaces it", f.d.Router.Agent, f.opts.Version))
+				"the proxy's container runs another image than the file asks for (bgctl %s inside, %s here) and goes on: bgctl up --upgrade replaces it",
+				f.d.Router.Agent, f.opts.Version))
+			plan.DropImage(project.ImageRef(project.Services[left.Service]))
 			continue
 		}
 		spec.Replace = left.Cause
