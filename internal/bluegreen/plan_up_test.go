@@ -1,9 +1,11 @@
 package bluegreen_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -145,4 +147,34 @@ func TestPlanUp_WithNothingToDoIsEmpty(t *testing.T) {
 	if err != nil || !p.Empty() || len(p.Notes) != 1 {
 		t.Errorf("%v\n%s", err, p.String())
 	}
+}
+
+// meter is a [bluegreen.Meter] whose every measurement counts ten requests.
+type meter struct{}
+
+func (meter) Start(context.Context, bluegreen.Pool, bluegreen.Pool) bluegreen.Measurement {
+	return meter{}
+}
+func (meter) Ready(context.Context) {}
+func (meter) Finish(context.Context, time.Time) bluegreen.Receipt {
+	return bluegreen.Receipt{Sent: 10}
+}
+
+// A receipt belongs to the entry that moved traffic, and to no other of the same command.
+func TestController_AReceiptStandsInItsOwnEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newWorld()
+		b.Meter = meter{}
+		d := b.observe(t)
+		p, err := planners()["up of both pools"](&d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Execute(t.Context(), p, nil); err != nil {
+			t.Fatal(err)
+		}
+		if j := b.proxy.Journal; len(j) != 2 || j[0].Receipt == nil || j[0].Receipt.Sent != 10 || j[1].Receipt != nil {
+			t.Errorf("journal = %+v", j)
+		}
+	})
 }

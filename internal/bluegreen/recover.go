@@ -273,9 +273,6 @@ func (s settle) do(ctx context.Context, r *run) error {
 	if st, err := r.router.Status(ctx); err == nil {
 		active = st.Active
 	}
-	if s.cause != nil && r.outcome.Receipt != nil {
-		op.Receipt = r.outcome.Receipt
-	}
 	op.Finished, op.Ending, op.Cut, op.Phase, op.Drain = r.Now(), s.way.ending, s.cause == nil, "", nil
 	if s.cause != nil && op.Ending == EndUndone {
 		op.Ending = EndFailed

@@ -69,7 +69,6 @@ func (closing) persists() {}
 func (s closing) do(ctx context.Context, r *run) error {
 	r.op.Finished, r.op.Ending, r.op.Phase = r.Now(), s.ending, ""
 	r.op.Result = string(r.op.Ending)
-	r.op.Receipt = r.outcome.Receipt
 	if err := r.insist(ctx, func() error { return r.router.Finish(ctx, r.op) }); err != nil {
 		r.warn("the journal entry could not be closed: " + err.Error())
 	}

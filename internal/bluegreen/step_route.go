@@ -45,7 +45,7 @@ func (r *run) stopMeter(ctx context.Context) {
 	r.measuring = nil
 	receipt := m.Finish(ctx, r.Now())
 	if !r.moved.IsZero() && r.outcome.Receipt == nil {
-		r.outcome.Receipt = &receipt
+		r.outcome.Receipt, r.op.Receipt = &receipt, &receipt
 	}
 }
 
@@ -164,6 +164,6 @@ func (receipt) do(ctx context.Context, r *run) error {
 	r.measuring = nil
 	out := m.Finish(ctx, r.moved)
 	out.Total = ms(total)
-	r.outcome.Receipt = &out
+	r.outcome.Receipt, r.op.Receipt = &out, &out
 	return nil
 }

@@ -245,6 +245,9 @@ func (f *difference) proxy(ctx context.Context) error {
 			continue
 		}
 		spec.Replace = left.Cause
+		if among(left.Cause, "image") {
+			spec.Replace = "the file asks for another image"
+		}
 	}
 	if spec.Replace != "" {
 		return nil // the new container starts with the file's settings
