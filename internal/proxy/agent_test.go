@@ -25,8 +25,16 @@ type asker struct {
 	conf string // of nginx, which every reload takes effect from
 	hang bool   // the pools take requests and do not answer
 
-	mu    sync.Mutex
-	asked map[bluegreen.Pool]int
+	mu      sync.Mutex
+	refuses bool // the pools refuse connections
+	asked   map[bluegreen.Pool]int
+}
+
+// set makes the pools refuse connections, or take them again.
+func (a *asker) set(refuses bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refuses = refuses
 }
 
 func (a *asker) Stub(context.Context) (int, uint64, error)                        { return 1, 2, nil }
@@ -47,7 +55,11 @@ func (a *asker) Probe(ctx context.Context, pool bluegreen.Pool, limit time.Durat
 		a.asked = map[bluegreen.Pool]int{}
 	}
 	a.asked[pool]++
+	refuses := a.refuses
 	a.mu.Unlock()
+	if refuses {
+		return bluegreen.ProbeResult{Status: 502}
+	}
 	if !a.hang {
 		return bluegreen.ProbeResult{Status: 200, Pool: pool, Addr: "10.0.0.2"}
 	}
@@ -340,6 +352,35 @@ func TestAgent_StatusIsFastWhilePoolsHang(t *testing.T) {
 		defer nginx.mu.Unlock()
 		if nginx.asked[bluegreen.Blue] != before {
 			t.Errorf("blue was asked %d times in an hour without a look", nginx.asked[bluegreen.Blue]-before)
+		}
+	})
+}
+
+// A pool that was just brought back is not silent any more: the next status says so, and the
+// next plan is not refused for what is over.
+func TestAgent_AStatusKnowsAPoolThatIsBack(t *testing.T) {
+	path := prepare(t)
+	synctest.Test(t, func(t *testing.T) {
+		agent, nginx := newAgent(t, path)
+		nginx.set(true)
+		near, _ := serve(t, agent)
+		s, err := proxy.NewSession(t.Context(), near)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for _, look := range []time.Duration{0, time.Second, 1150 * time.Millisecond, 1330 * time.Millisecond} {
+			nginx.set(true)
+			if _, err := s.Status(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(look)
+			nginx.set(false)
+			time.Sleep(110 * time.Millisecond)
+			st, err := s.Status(t.Context())
+			if blue := st.Answers[bluegreen.Blue]; err != nil || !blue.Answers() {
+				t.Errorf("after %s: %v, blue %+v, want an answer", look, err, blue)
+			}
 		}
 	})
 }

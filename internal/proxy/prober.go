@@ -10,6 +10,9 @@ import (
 
 const (
 	proberEvery = time.Second
+	// proberAgain is the pause after an answer that was none, and how old it may be before a
+	// status waits for a newer one: a pool that was just brought back is not silent any more.
+	proberAgain = 200 * time.Millisecond
 	// proberRests is how long after the last status the pools are still asked.
 	proberRests = 5 * time.Second
 	// proberFresh is how old an answer may be that a status carries.
@@ -51,8 +54,8 @@ func (p *prober) newest(ctx context.Context) map[bluegreen.Pool]bluegreen.ProbeR
 	ctx, cancel := context.WithTimeout(ctx, proberWait)
 	defer cancel()
 	for {
-		answers, next := p.fresh(time.Now())
-		if len(answers) == len(p.wake) {
+		answers, settled, next := p.fresh(time.Now())
+		if settled {
 			return answers
 		}
 		select {
@@ -83,25 +86,35 @@ func (p *prober) look() {
 	p.running = true
 }
 
-// fresh returns the answers that are not too old, and what is closed with the next one.
-func (p *prober) fresh(now time.Time) (map[bluegreen.Pool]bluegreen.ProbeResult, <-chan struct{}) {
+// fresh returns the answers that are not too old, whether there is no use in waiting for
+// newer ones, and what is closed with the next one.
+func (p *prober) fresh(now time.Time) (out map[bluegreen.Pool]bluegreen.ProbeResult, settled bool, next <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	out := make(map[bluegreen.Pool]bluegreen.ProbeResult, len(p.answers))
+	out, settled = make(map[bluegreen.Pool]bluegreen.ProbeResult, len(p.answers)), true
 	for pool, res := range p.answers {
-		if now.Sub(p.at[pool]) <= proberFresh {
+		age := now.Sub(p.at[pool])
+		if age <= proberFresh {
 			out[pool] = res
 		}
+		// The next answer of a pool that hangs is as far away as the last one was.
+		hangs := res.Took >= proberEvery/2
+		settled = settled && (res.Answers() || hangs || age <= proberAgain/2)
 	}
-	return out, p.stored
+	return out, settled && len(out) == len(p.wake), p.stored
 }
 
 // run asks one pool until ctx ends, and rests while nobody looks.
 func (p *prober) run(ctx context.Context, pool bluegreen.Pool, wake <-chan struct{}) {
 	for {
-		p.store(pool, p.http.Probe(ctx, pool, proberEvery))
+		res := p.http.Probe(ctx, pool, proberEvery)
+		p.store(pool, res)
+		pause := proberEvery
+		if !res.Answers() {
+			pause = proberAgain
+		}
 		select {
-		case <-time.After(proberEvery):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
