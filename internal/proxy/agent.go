@@ -104,7 +104,7 @@ func (a *Agent) change(ctx context.Context, req *request, resp *response) error 
 	return a.record(ctx, req)
 }
 
-// mayChange reports whether this session may change a record: as the holder of the
+// mayChange reports whether the session may change a record: as the holder of the
 // lock, or because it began the bake that is ended and written down.
 func (a *Agent) mayChange(req *request) bool {
 	switch {

@@ -21,7 +21,7 @@ const superviseFlag = "-supervise="
 func TestSupervisor_Helper(t *testing.T) {
 	script, ok := strings.CutPrefix(os.Args[len(os.Args)-1], superviseFlag)
 	if !ok {
-		t.Skip("not started as a first process")
+		return // the test binary runs its tests
 	}
 	s := &proxy.Supervisor{
 		Argv: []string{"/bin/sh", "-c", script}, Environ: []string{"PATH=/bin:/usr/bin"},

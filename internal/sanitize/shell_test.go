@@ -35,14 +35,14 @@ func TestShell(t *testing.T) {
 func FuzzShell(f *testing.F) {
 	sh, err := exec.LookPath("sh")
 	if err != nil {
-		f.Skip("no sh here")
+		f.Fatal(err)
 	}
 	for _, s := range []string{"plain", "", "a b", "it's", `back\slash`, "$(id) `id` $HOME", "x\ny", "\x1b]0;t\x07", "\u202e", "-n", "%s%d", "!!", "~", "#", "*?[a]", "a\xffb", "\"", "{a,b}", "a=b", "=a"} {
 		f.Add(s, "second")
 	}
 	f.Fuzz(func(t *testing.T, one, two string) {
 		if strings.ContainsRune(one+two, 0) {
-			t.Skip("no argument can hold a zero byte")
+			return // no argument can hold a zero byte
 		}
 		line := sanitize.Shell("printf", "%s|", one, two)
 		if clean := string(sanitize.AppendLine(nil, []byte(line), 0)); clean != line {
