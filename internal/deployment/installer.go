@@ -45,8 +45,8 @@ func imageVar(pool bluegreen.Pool) string { return strings.ToUpper(pool.String()
 
 func releaseVar(pool bluegreen.Pool) string { return "RELEASE_ID_" + strings.ToUpper(pool.String()) }
 
-// releaseEnv is the variable that an application reads its release from.
-const releaseEnv = "RELEASE_ID"
+// ReleaseEnv is the variable that an application reads its release from.
+const ReleaseEnv = "RELEASE_ID"
 
 // Resolve implements [bluegreen.Installer].
 func (i *Installer) Resolve(ctx context.Context, rel bluegreen.Release, pull bluegreen.PullPolicy) (bluegreen.Release, error) {
@@ -126,7 +126,7 @@ func (i *Installer) Install(ctx context.Context, pool bluegreen.Pool, rel bluegr
 	ref := i.reference(ctx, rel)
 	for _, name := range names {
 		opts := overrides(project.Services[name].Environment, ref, &rel)
-		if err := i.Client.ReplaceService(ctx, project, name, opts, teller(on)); err != nil {
+		if err := i.Client.ReplaceService(ctx, project, name, opts, Teller(on)); err != nil {
 			return err
 		}
 	}
@@ -136,8 +136,8 @@ func (i *Installer) Install(ctx context.Context, pool bluegreen.Pool, rel bluegr
 // overrides are what a service gets that the file alone would not give it.
 func overrides(env map[string]*string, ref string, rel *bluegreen.Release) compose.ServiceOptions {
 	opts := compose.ServiceOptions{Image: ref}
-	if have, ok := env[releaseEnv]; ok && rel.ID != "" && (have == nil || *have != rel.ID) {
-		opts.Env = map[string]*string{releaseEnv: &rel.ID}
+	if have, ok := env[ReleaseEnv]; ok && rel.ID != "" && (have == nil || *have != rel.ID) {
+		opts.Env = map[string]*string{ReleaseEnv: &rel.ID}
 	}
 	return opts
 }
@@ -174,7 +174,7 @@ func (i *Installer) again(ctx context.Context, project *compose.Project, name st
 		return nil
 	}
 	opts := overrides(project.Services[name].Environment, i.reference(ctx, rel), &rel)
-	if err := i.Client.ReplaceService(ctx, project, name, opts, teller(on)); err != nil {
+	if err := i.Client.ReplaceService(ctx, project, name, opts, Teller(on)); err != nil {
 		return err
 	}
 	return i.Client.DropAside(ctx, project, name)
@@ -201,7 +201,7 @@ func (i *Installer) Config(ctx context.Context, pool bluegreen.Pool) (string, er
 	}
 	service := project.Services[names[0]]
 	env := maps.Clone(service.Environment)
-	delete(env, releaseEnv)
+	delete(env, ReleaseEnv)
 	service.Image, service.Environment = "", env
 	return compose.ServiceHash(service)
 }
@@ -280,7 +280,7 @@ func (i *Installer) Keep(ctx context.Context, pool bluegreen.Pool, rel bluegreen
 	if service.Image == ref {
 		vars = append(vars, Variable{imageVar(pool), ref})
 	}
-	if have := service.Environment[releaseEnv]; have != nil && *have == rel.ID && rel.ID != "" {
+	if have := service.Environment[ReleaseEnv]; have != nil && *have == rel.ID && rel.ID != "" {
 		vars = append(vars, Variable{releaseVar(pool), rel.ID})
 	}
 	note := ""
@@ -317,11 +317,11 @@ func (i *Installer) LastWords(ctx context.Context, container string) string {
 	return text.String()
 }
 
-// teller reports the steps of the engine's work in words.
-type teller func(string)
+// Teller reports the steps of the engine's work in words.
+type Teller func(string)
 
 // Update implements [compose.Progress].
-func (t teller) Update(e compose.StepEvent) {
+func (t Teller) Update(e compose.StepEvent) {
 	if t != nil && e.State == compose.StepWorking {
 		t(fmt.Sprintf("%s %s %s", e.Action, e.Kind, e.Name))
 	}

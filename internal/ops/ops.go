@@ -61,15 +61,13 @@ func takesTraffic(p *compose.Project, service string) bool {
 
 // teller passes the steps of the engine's work on in words, and to another progress.
 type teller struct {
-	on    func(string)
+	on    deployment.Teller
 	other compose.Progress
 }
 
 // Update implements [compose.Progress].
 func (t teller) Update(e compose.StepEvent) {
-	if t.on != nil && e.State == compose.StepWorking {
-		t.on(fmt.Sprintf("%s %s %s", e.Action, e.Kind, e.Name))
-	}
+	t.on.Update(e)
 	if t.other != nil {
 		t.other.Update(e)
 	}

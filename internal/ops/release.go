@@ -8,10 +8,8 @@ import (
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
+	"bgctl/internal/deployment"
 )
-
-// releaseEnv is the variable that an application reads its release from.
-const releaseEnv = "RELEASE_ID"
 
 // verdict is what the file's release means for a pool.
 type verdict uint8
@@ -41,7 +39,7 @@ func (w *wish) target() bluegreen.Release {
 func fileRelease(p *compose.Project, service string) bluegreen.Release {
 	s := p.Services[service]
 	rel := bluegreen.Release{Image: p.ImageRef(s)}
-	if id := s.Environment[releaseEnv]; id != nil {
+	if id := s.Environment[deployment.ReleaseEnv]; id != nil {
 		rel.ID = *id
 	}
 	return rel

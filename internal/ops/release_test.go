@@ -9,6 +9,7 @@ import (
 
 	"bgctl/internal/bluegreen"
 	"bgctl/internal/compose"
+	"bgctl/internal/deployment"
 )
 
 // rel is a release of the tests.
@@ -22,7 +23,7 @@ func project(blue, green bluegreen.Release) *compose.Project {
 	service := func(rel bluegreen.Release) types.ServiceConfig {
 		s := types.ServiceConfig{Image: rel.Image, Environment: types.MappingWithEquals{}}
 		if rel.ID != "" {
-			s.Environment[releaseEnv] = &rel.ID
+			s.Environment[deployment.ReleaseEnv] = &rel.ID
 		}
 		return s
 	}
