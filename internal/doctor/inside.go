@@ -293,3 +293,13 @@ func checkForeignConf(ctx context.Context, p *patient) ([]finding, error) {
 	}
 	return nil, none("nginx.conf is bgctl's own, which resolves names at run time, reads no template at its start and needs no restart for a switch")
 }
+
+// examined returns the examination from inside the proxy, and the deployment beside it.
+func (p *patient) examined(ctx context.Context) (*proxy.Examination, *bluegreen.Deployment, error) {
+	x, err := p.examination(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := p.deployment(ctx)
+	return x, d, err
+}

@@ -55,11 +55,7 @@ func judgePoolHealth(d *bluegreen.Deployment) []finding {
 
 // checkPoolAnswers asks each pool through nginx, and dials its containers.
 func checkPoolAnswers(ctx context.Context, p *patient) ([]finding, error) {
-	x, err := p.examination(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d, err := p.deployment(ctx)
+	x, d, err := p.examined(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +161,7 @@ func listening(table string) []string {
 
 // checkPoolHeaders looks at what answers tell of themselves.
 func checkPoolHeaders(ctx context.Context, p *patient) ([]finding, error) {
-	x, err := p.examination(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d, err := p.deployment(ctx)
+	x, d, err := p.examined(ctx)
 	if err != nil {
 		return nil, err
 	}
